@@ -1,0 +1,1 @@
+"""What flows through the house: frozen dataclasses whose shapes are checked on construction."""

@@ -1,0 +1,100 @@
+"""What the loader hands to the network and the loss."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from yolor_gp.structures.checks import check_tensor
+from yolor_gp.structures.letterbox import Letterbox
+
+MASK_STRIDE = 4
+"""Prototypes and index maps have a quarter of the input's height and width."""
+
+
+@dataclass(frozen=True)
+class ImageMeta:
+    """Where an image comes from. `letterbox` is None for augmented (mosaic) images."""
+
+    image_id: int
+    path: str
+    original_size: tuple[int, int]
+    letterbox: Letterbox | None = None
+
+
+@dataclass(frozen=True)
+class Targets:
+    """The objects of a batch of B images of H x W pixels, T of them in all.
+
+    image_index: i64[T], sorted; boxes: f32[T, 4] xyxy in pixels of the batch images;
+    labels: i64[T]; index_map: u8 or i16 [B, H/4, W/4] or None: 0 is background, k the k-th
+    object of its image (1-based, in the order of this record), smaller objects on top.
+    """
+
+    image_index: Tensor
+    boxes: Tensor
+    labels: Tensor
+    index_map: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        count = self.boxes.shape[0]
+        check_tensor("Targets.image_index", self.image_index, (count,), torch.int64)
+        check_tensor("Targets.boxes", self.boxes, (count, 4), torch.float32)
+        check_tensor("Targets.labels", self.labels, (count,), torch.int64)
+        if self.index_map is not None:
+            types = (torch.uint8, torch.int16)
+            check_tensor("Targets.index_map", self.index_map, (None, None, None), types)
+
+    def __len__(self) -> int:
+        return self.boxes.shape[0]
+
+    def to(self, device: torch.device, non_blocking: bool = True) -> Targets:
+        """The same targets on `device`."""
+        index_map = self.index_map
+        return Targets(
+            self.image_index.to(device, non_blocking=non_blocking),
+            self.boxes.to(device, non_blocking=non_blocking),
+            self.labels.to(device, non_blocking=non_blocking),
+            None if index_map is None else index_map.to(device, non_blocking=non_blocking),
+        )
+
+    def pin_memory(self) -> Targets:
+        """The same targets in page-locked memory, for asynchronous copies to a GPU."""
+        index_map = self.index_map
+        return Targets(
+            self.image_index.pin_memory(),
+            self.boxes.pin_memory(),
+            self.labels.pin_memory(),
+            None if index_map is None else index_map.pin_memory(),
+        )
+
+
+@dataclass(frozen=True)
+class Batch:
+    """images: u8[B, 3, H, W] RGB (scaled to 0..1 on the device); metas: one per image."""
+
+    images: Tensor
+    targets: Targets
+    metas: tuple[ImageMeta, ...]
+
+    def __post_init__(self) -> None:
+        check_tensor("Batch.images", self.images, (len(self.metas), 3, None, None), torch.uint8)
+        index_map = self.targets.index_map
+        if index_map is not None:
+            count, _, height, width = self.images.shape
+            quarter = (count, height // MASK_STRIDE, width // MASK_STRIDE)
+            check_tensor("Targets.index_map", index_map, quarter)
+
+    def __len__(self) -> int:
+        return len(self.metas)
+
+    def to(self, device: torch.device, non_blocking: bool = True) -> Batch:
+        """The same batch on `device`."""
+        images = self.images.to(device, non_blocking=non_blocking)
+        return replace(self, images=images, targets=self.targets.to(device, non_blocking))
+
+    def pin_memory(self) -> Batch:
+        """The same batch in page-locked memory; torch's DataLoader calls this."""
+        return replace(self, images=self.images.pin_memory(), targets=self.targets.pin_memory())

@@ -1,0 +1,25 @@
+"""Shape and type checks with messages that state what was expected and what was found."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def check_tensor(
+    name: str,
+    tensor: Tensor,
+    shape: tuple[int | None, ...],
+    dtype: torch.dtype | tuple[torch.dtype, ...] | None = None,
+) -> None:
+    """Raise `ValueError` unless `tensor` has `shape` (None: any length) and one of `dtype`."""
+    same_rank = tensor.ndim == len(shape)
+    if not same_rank or any(
+        expected is not None and expected != actual
+        for expected, actual in zip(shape, tensor.shape, strict=True)
+    ):
+        expected_text = ", ".join("any" if length is None else str(length) for length in shape)
+        raise ValueError(f"{name}: expected shape [{expected_text}], got {list(tensor.shape)}")
+    allowed = dtype if isinstance(dtype, tuple) else (dtype,)
+    if dtype is not None and tensor.dtype not in allowed:
+        raise ValueError(f"{name}: expected {' or '.join(map(str, allowed))}, got {tensor.dtype}")
