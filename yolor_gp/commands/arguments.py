@@ -1,0 +1,90 @@
+"""Command lines: an argparse parser that refuses what it does not know in one line."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+import sys
+from collections.abc import Callable, Sequence
+from typing import Any, NoReturn
+
+from yolor_gp.config.suggest import did_you_mean
+from yolor_gp.errors import UserError
+
+_FLAG = re.compile(r"--?[A-Za-z]")
+
+
+class Arguments(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` without abbreviations; problems are raised as `UserError`."""
+
+    def __init__(self, **options: Any) -> None:
+        options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        super().__init__(allow_abbrev=False, **options)
+
+    def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
+        """Parse `arguments` (None: the process's own). Raises `UserError`."""
+        words = list(sys.argv[1:] if arguments is None else arguments)
+        # Before argparse, which would first complain of the flag that was meant.
+        unknown = [self._unknown(flag) for flag in self._flags(words)]
+        problems = [problem for problem in unknown if problem]
+        if problems:
+            raise UserError(*problems)
+        return self.parse_args(words)
+
+    def error(self, message: str) -> NoReturn:
+        """Raise `UserError` instead of printing the usage and leaving."""
+        raise UserError(f"{self.prog}: {message}; see {self.prog} --help")
+
+    def _flags(self, words: Sequence[str]) -> list[str]:
+        before_separator = words[: words.index("--")] if "--" in words else words
+        return [word.split("=", 1)[0] for word in before_separator if _FLAG.match(word)]
+
+    def _unknown(self, flag: str) -> str | None:
+        known = [name for action in self._actions for name in action.option_strings]
+        if flag in known:
+            return None
+        return (
+            f"{self.prog}: unknown flag '{flag}'{did_you_mean(flag, known)}; see {self.prog} --help"
+        )
+
+
+def whole_number(minimum: int = 0) -> Callable[[str], int]:
+    """An argparse `type`: a whole number of at least `minimum`."""
+
+    def convert(text: str) -> int:
+        try:
+            number = int(text)
+        except ValueError:
+            number = minimum - 1
+        if number < minimum:
+            raise argparse.ArgumentTypeError(
+                f"expected a whole number of at least {minimum}, found '{text}'"
+            )
+        return number
+
+    return convert
+
+
+def fraction(text: str) -> float:
+    """An argparse `type`: a number from 0 to 1."""
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, found '{text}'")
+    return number
+
+
+def one_of(*known: str) -> Callable[[str], str]:
+    """An argparse `type`: one of the `known` words, with a did-you-mean."""
+
+    def convert(text: str) -> str:
+        if text not in known:
+            raise argparse.ArgumentTypeError(
+                f"unknown word '{text}'{did_you_mean(text, known)} (known: {', '.join(known)})"
+            )
+        return text
+
+    return convert

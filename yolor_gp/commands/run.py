@@ -1,0 +1,35 @@
+"""The door of every command: bad input becomes one line per problem and exit code 2."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from typing import NoReturn, TypeAlias
+
+from yolor_gp.errors import UserError
+
+Main: TypeAlias = Callable[[Sequence[str] | None], int]
+
+BAD_INPUT = 2
+INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
+
+
+def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
+    """Call `main` and turn the user's errors into messages on stderr and an exit code.
+
+    Any other exception is a fault of the program and keeps its traceback.
+    """
+    try:
+        return main(arguments)
+    except UserError as error:
+        for problem in error.problems:
+            print(problem, file=sys.stderr)
+        return BAD_INPUT
+    except KeyboardInterrupt:
+        print("interrupted", file=sys.stderr)
+        return INTERRUPTED
+
+
+def run(main: Main) -> NoReturn:
+    """Run a command with the arguments of the process and leave with its exit code."""
+    sys.exit(exit_code(main))
