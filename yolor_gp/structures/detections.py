@@ -1,0 +1,159 @@
+"""What post-processing finds in one image, first in the network's frame, then in the image's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from yolor_gp.ops import boxes as box_ops
+from yolor_gp.ops.masks import dense_masks, masks_in_boxes, prototype_crop
+from yolor_gp.ops.rle import Rle, encode_windows
+from yolor_gp.structures.checks import check_tensor
+from yolor_gp.structures.letterbox import Letterbox
+
+
+@dataclass(frozen=True)
+class PrototypeMasks:
+    """Masks not drawn yet: sigmoid(coefficients @ prototypes) at a quarter of the input size.
+
+    coefficients: [N, K]; prototypes: [K, h, w], shared by the image's detections.
+    """
+
+    coefficients: Tensor
+    prototypes: Tensor
+
+    def __post_init__(self) -> None:
+        check_tensor("PrototypeMasks.prototypes", self.prototypes, (None, None, None))
+        shape = (None, self.prototypes.shape[0])
+        check_tensor("PrototypeMasks.coefficients", self.coefficients, shape)
+
+    def __len__(self) -> int:
+        return self.coefficients.shape[0]
+
+    def select(self, index: Tensor) -> PrototypeMasks:
+        """The masks at `index` (integers or booleans), in that order."""
+        return replace(self, coefficients=self.coefficients[index])
+
+
+@dataclass(frozen=True)
+class BoxMasks:
+    """Masks in pixels of an image of image_size (height, width); each is empty outside its window.
+
+    windows: i64[N, 4] of left, top, right, bottom (exclusive);
+    columns: per mask its window as bool[width, height], column by column as COCO's RLE wants it.
+    """
+
+    image_size: tuple[int, int]
+    windows: NDArray[np.int64]
+    columns: tuple[NDArray[np.bool_], ...]
+
+    def __post_init__(self) -> None:
+        if self.windows.shape != (len(self.columns), 4):
+            raise ValueError(
+                f"BoxMasks.windows: expected shape [{len(self.columns)}, 4], "
+                f"got {list(self.windows.shape)}"
+            )
+
+    def __len__(self) -> int:
+        return len(self.columns)
+
+    def bitmap(self, index: int) -> NDArray[np.bool_]:
+        """The mask inside its window, bool[height, width]; a view, not a copy."""
+        return self.columns[index].T
+
+    def dense(self) -> NDArray[np.bool_]:
+        """All masks in full size: bool[N, H, W]."""
+        return dense_masks(self.windows, self.columns, self.image_size)
+
+    def rle(self) -> list[Rle]:
+        """COCO's compressed RLE of every mask, byte for byte what pycocotools would write."""
+        return encode_windows(self.windows, self.columns, self.image_size)
+
+    def select(self, index: Tensor) -> BoxMasks:
+        """The masks at `index` (integers or booleans), in that order."""
+        chosen = np.arange(len(self))[index.cpu().numpy()]
+        return replace(
+            self,
+            windows=self.windows[chosen],
+            columns=tuple(self.columns[position] for position in chosen),
+        )
+
+
+@dataclass(frozen=True)
+class Detections:
+    """One image of image_size (height, width) pixels and what was found in it, best first.
+
+    boxes: f32[N, 4] xyxy in pixels; scores: f32[N] in 0..1; labels: i64[N];
+    masks: `PrototypeMasks` as they leave the network, `BoxMasks` after `to_original`, None without.
+    """
+
+    image_size: tuple[int, int]
+    boxes: Tensor
+    scores: Tensor
+    labels: Tensor
+    masks: PrototypeMasks | BoxMasks | None = None
+
+    def __post_init__(self) -> None:
+        count = self.boxes.shape[0]
+        check_tensor("Detections.boxes", self.boxes, (count, 4), torch.float32)
+        check_tensor("Detections.scores", self.scores, (count,), torch.float32)
+        check_tensor("Detections.labels", self.labels, (count,), torch.int64)
+        if self.masks is not None and len(self.masks) != count:
+            raise ValueError(f"Detections.masks: expected {count} masks, got {len(self.masks)}")
+
+    def __len__(self) -> int:
+        return self.boxes.shape[0]
+
+    def select(self, index: Tensor) -> Detections:
+        """The detections at `index` (integers or booleans), in that order."""
+        masks = None if self.masks is None else self.masks.select(index)
+        return Detections(
+            self.image_size, self.boxes[index], self.scores[index], self.labels[index], masks
+        )
+
+    def to_original(self, letterbox: Letterbox, mask_threshold: float = 0.5) -> Detections:
+        """The same detections in pixels of the image as it was before the letterbox, on the CPU.
+
+        Boxes are scaled per axis and clipped to the image. Masks are `BoxMasks`:
+        sigmoid(coefficients @ prototypes), padding cut off, upsampled bilinearly, kept inside the
+        box where they exceed `mask_threshold`.
+
+        Raises `ValueError` if these detections are not in the letterbox's frame.
+        """
+        if self.image_size != letterbox.output_size or isinstance(self.masks, BoxMasks):
+            raise ValueError(
+                f"Detections.to_original: expected detections in a frame of "
+                f"{letterbox.output_size} (height, width), got {self.image_size}"
+            )
+        size = letterbox.original_size
+        # One float64 round trip on the CPU: a scale of 640 / 500 is not exact in float32.
+        boxes = self.boxes.cpu().double()
+        offset = torch.tensor(letterbox.offset * 2, dtype=torch.float64)
+        scale = torch.tensor(letterbox.scale * 2, dtype=torch.float64)
+        boxes = box_ops.clip((boxes - offset) / scale, *size).float()
+        masks = None
+        if self.masks is not None:
+            masks = self._draw(self.masks, boxes, letterbox, mask_threshold)
+        return Detections(size, boxes, self.scores.cpu(), self.labels.cpu(), masks)
+
+    @staticmethod
+    def _draw(
+        masks: PrototypeMasks, boxes: Tensor, letterbox: Letterbox, threshold: float
+    ) -> BoxMasks:
+        prototypes = masks.prototypes.float().cpu().numpy()
+        crop = prototype_crop(
+            letterbox.output_size,
+            letterbox.scaled_size,
+            (letterbox.top, letterbox.left),
+            prototypes.shape[1:],
+        )
+        size = letterbox.original_size
+        coefficients = masks.coefficients.float().cpu().numpy()
+        windows, columns = masks_in_boxes(
+            coefficients, prototypes, boxes.numpy(), crop=crop, image_size=size, threshold=threshold
+        )
+        return BoxMasks(size, windows, columns)
