@@ -1,0 +1,120 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from yolor_gp.commands import main as main_module
+from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.commands.main import COMMANDS, main
+from yolor_gp.commands.run import exit_code, run
+from yolor_gp.commands.run_folder import new_run_folder
+from yolor_gp.errors import UserError
+
+
+def test_user_errors_are_lines_on_stderr_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
+    def command(arguments: Sequence[str] | None) -> int:
+        raise UserError("a.yaml:1: first", "a.yaml:2: second")
+
+    assert exit_code(command) == 2
+    assert capsys.readouterr().err == "a.yaml:1: first\na.yaml:2: second\n"
+
+
+def test_an_interrupt_exits_130() -> None:
+    def command(arguments: Sequence[str] | None) -> int:
+        raise KeyboardInterrupt
+
+    assert exit_code(command) == 130
+
+
+def test_faults_of_the_program_keep_their_traceback() -> None:
+    def command(arguments: Sequence[str] | None) -> int:
+        raise RuntimeError("a fault")
+
+    with pytest.raises(RuntimeError, match="a fault"):
+        exit_code(command)
+
+
+def test_run_leaves_with_the_exit_code() -> None:
+    with pytest.raises(SystemExit) as leaving:
+        run(lambda arguments: 7)
+    assert leaving.value.code == 7
+
+
+def parser() -> Arguments:
+    parser = Arguments(prog="detect.py")
+    parser.add_argument("--weights", required=True)
+    parser.add_argument("--batch-size", type=whole_number(1), default=1)
+    parser.add_argument("--iou", type=fraction, default=0.5)
+    parser.add_argument("--precision", type=one_of("float32", "bfloat16"), default="float32")
+    return parser
+
+
+def test_known_flags_are_parsed() -> None:
+    options = parser().parse(["--weights=w.pt", "--batch-size", "4", "--iou", "0.25"])
+    assert (options.weights, options.batch_size, options.iou) == ("w.pt", 4, 0.25)
+
+
+def test_every_unknown_flag_is_named_before_anything_else() -> None:
+    with pytest.raises(UserError) as raised:
+        parser().parse(["--wieghts", "w.pt", "--batchsize=4"])
+    assert raised.value.problems == (
+        "detect.py: unknown flag '--wieghts'; did you mean '--weights'?; see detect.py --help",
+        "detect.py: unknown flag '--batchsize'; did you mean '--batch-size'?; see detect.py --help",
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "--weights"),
+        (["--weights", "w", "--weight", "w"], "did you mean '--weights'"),
+        (["--weights", "w", "--batch-size", "0"], "whole number of at least 1, found '0'"),
+        (["--weights", "w", "--batch-size", "two"], "whole number of at least 1, found 'two'"),
+        (["--weights", "w", "--iou", "1.5"], "from 0 to 1, found '1.5'"),
+        (["--weights", "w", "--iou", "nan"], "from 0 to 1, found 'nan'"),
+        (["--weights", "w", "--precision", "bfloat"], "did you mean 'bfloat16'"),
+        (["--weights", "w", "stray"], "stray"),
+    ],
+)
+def test_bad_command_lines(words: list[str], message: str) -> None:
+    with pytest.raises(UserError, match=message):
+        parser().parse(words)
+
+
+def test_negative_numbers_are_not_flags() -> None:
+    with pytest.raises(UserError, match="found '-1'"):
+        parser().parse(["--weights", "w", "--batch-size", "-1"])
+
+
+def test_unknown_commands_get_a_did_you_mean(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["trian"]) == 2
+    assert "unknown command 'trian'; did you mean 'train'?" in capsys.readouterr().err
+
+
+def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    printed = capsys.readouterr().out
+    assert all(command in printed for command in COMMANDS)
+
+
+def test_every_command_module_is_dispatched() -> None:
+    folder = Path(main_module.__file__).parent
+    commands = {
+        file.stem.replace("_", "-")
+        for file in folder.glob("*.py")
+        if "\ndef main(" in file.read_text() and file.stem != "main"
+    }
+    assert commands <= set(COMMANDS)
+
+
+def test_run_folders_are_never_reused(tmp_path: Path) -> None:
+    folders = [new_run_folder(tmp_path / "runs", "exp") for _ in range(3)]
+    assert [folder.name for folder in folders] == ["exp", "exp2", "exp3"]
+
+
+def test_a_file_in_the_place_of_the_project_folder(tmp_path: Path) -> None:
+    (tmp_path / "runs").write_text("")
+    with pytest.raises(UserError, match="runs"):
+        new_run_folder(tmp_path / "runs", "exp")

@@ -1,0 +1,23 @@
+"""Fixtures of the whole suite."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+# One thread a process: tiny tensors gain nothing from more, and workers share the cores.
+torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared() -> Path:
+    """The folder of COCO images, golden numbers and weights that lies beside the repository."""
+    folder = ROOT.parent / "shared"
+    if not (folder / "golden").is_dir():
+        pytest.skip(f"no {folder.name}/ folder beside the repository (golden numbers, COCO images)")
+    return folder
