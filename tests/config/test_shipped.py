@@ -40,7 +40,7 @@ def test_a_path_wins_over_a_shipped_name(
 
 
 def test_an_unknown_name_is_answered_with_a_suggestion(root: Path) -> None:
-    with pytest.raises(UserError, match="smal: no such file.*did you mean 'small'"):
+    with pytest.raises(UserError, match=r"smal: no such file.*did you mean 'small'"):
         find_shipped("model", "smal")
 
 

@@ -1,0 +1,14 @@
+"""Importing this package enters every block into the registry."""
+
+from yolor_gp.models.blocks import (  # noqa: F401
+    conv,
+    csp,
+    dense,
+    elan,
+    implicit,
+    osa,
+    pool,
+    repconv,
+    residual,
+    route,
+)

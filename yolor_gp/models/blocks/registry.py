@@ -1,0 +1,73 @@
+"""The blocks a model file may name. A block declares what the builder needs to know of it.
+
+A block is an `nn.Module` whose constructor takes `in_channels` first (the builder's to give) and
+then the arguments a model file may write, each annotated with its type and bounds. A head may also
+take `strides`, the input pixels per cell of each of its inputs: likewise the builder's to give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Annotated, ClassVar, TypeVar
+
+from pydantic import Field
+from torch import nn
+
+# What arguments of a model file may be; the builder checks them before anything is constructed.
+Width = Annotated[int, Field(ge=1, le=65536)]
+Count = Annotated[int, Field(ge=1, le=256)]
+Kernel = Annotated[int, Field(ge=1, le=64)]
+Ratio = Annotated[float, Field(ge=0, le=1)]
+Expansion = Annotated[float, Field(gt=0, le=16)]
+
+
+class Block(nn.Module):
+    """A layer of a model file: `forward` maps [B, in_channels, h, w] to [B, out_channels, h', w'].
+
+    widths: arguments that the width multiple scales;
+    repeats: the argument that takes the layer's number (and the depth multiple), None when the
+    number repeats the whole block in sequence;
+    takes_many: the block's input is a list of tensors and `in_channels` a tuple;
+    task: what a network ending in this block does; None unless the block is a head.
+    """
+
+    widths: ClassVar[tuple[str, ...]] = ("out_channels",)
+    repeats: ClassVar[str | None] = None
+    takes_many: ClassVar[bool] = False
+    task: ClassVar[str | None] = None
+
+    out_channels: int
+
+
+class ManyInputs(Block):
+    """A block whose `forward` takes a list of tensors: routes and heads."""
+
+    widths: ClassVar[tuple[str, ...]] = ()
+    takes_many: ClassVar[bool] = True
+
+
+BlockType = TypeVar("BlockType", bound=type[Block])
+_BLOCKS: dict[str, type[Block]] = {}
+
+
+def register(*names: str) -> Callable[[BlockType], BlockType]:
+    """Enter a block under `names`. Raises `ValueError` when a name is taken."""
+
+    def enter(block: BlockType) -> BlockType:
+        for name in names:
+            if name in _BLOCKS:
+                raise ValueError(f"block '{name}' is registered twice: {_BLOCKS[name]} and {block}")
+            _BLOCKS[name] = block
+        return block
+
+    return enter
+
+
+def find_block(name: str) -> type[Block] | None:
+    """The block registered under `name`, or None."""
+    return _BLOCKS.get(name)
+
+
+def known_blocks() -> dict[str, type[Block]]:
+    """Every registered name and its block."""
+    return dict(_BLOCKS)
