@@ -1,0 +1,143 @@
+"""Figures as PNG files: training curves, precision over recall, confusion, data set histograms.
+
+matplotlib without pyplot: no global state, no window, usable from any thread.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+_MANY_CLASSES = 20  # more than this many names do not fit on an axis
+
+
+def plot_training(history: Mapping[str, Sequence[float]], path: str | Path) -> None:
+    """One panel per column of metrics.csv over the epochs; a column named epoch is the axis."""
+    columns = {name: values for name, values in history.items() if name != "epoch"}
+    epochs = history.get("epoch") or range(1, 1 + max(map(len, columns.values()), default=0))
+    across = min(4, max(1, len(columns)))
+    figure, panels = _panels(math.ceil(len(columns) / across) or 1, across)
+    for axes, (name, values) in zip(panels, columns.items(), strict=False):
+        axes.plot(list(epochs)[: len(values)], values, marker=".", linewidth=1.5)
+        _label(axes, name, "epoch", "")
+    for axes in panels[max(1, len(columns)) :]:
+        axes.set_axis_off()
+    _save(figure, path)
+
+
+def plot_precision_recall(
+    curves: Mapping[str, NDArray[np.floating]],
+    path: str | Path,
+    title: str = "precision over recall, IoU 0.5",
+) -> None:
+    """curves: class name -> precision at equally spaced recalls from 0 to 1; NaN or -1: no truth.
+
+    The mean over the classes is drawn thick; names stand beside it while there are few.
+    """
+    figure, (axes,) = _panels(1, 1, size=(7.0, 5.0))
+    known = {
+        name: np.asarray(precision, dtype=np.float64)
+        for name, precision in curves.items()
+        if np.isfinite(precision).all() and np.min(precision, initial=0) >= 0
+    }
+    few = len(known) <= _MANY_CLASSES
+    for name, precision in known.items():
+        recall = np.linspace(0, 1, len(precision))
+        label = f"{name} {precision.mean():.3f}" if few else None
+        axes.plot(recall, precision, linewidth=1, alpha=0.8 if few else 0.3, label=label)
+    if known:
+        mean = np.mean(list(known.values()), axis=0)
+        recall = np.linspace(0, 1, len(mean))
+        axes.plot(recall, mean, color="black", linewidth=2.5, label=f"mean {mean.mean():.3f}")
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, frameon=False)
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    _label(axes, title, "recall", "precision")
+    _save(figure, path)
+
+
+def plot_confusion(matrix: NDArray[Any], names: Sequence[str], path: str | Path) -> None:
+    """matrix: counts [C + 1, C + 1], truth down, prediction across, the last for background."""
+    counts = np.asarray(matrix, dtype=np.float64)
+    if counts.shape != (len(names) + 1, len(names) + 1):
+        raise ValueError(
+            f"plot_confusion: expected a matrix of {len(names) + 1} rows and columns "
+            f"(classes and background), got {counts.shape}"
+        )
+    share = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
+    side = min(16.0, 4.0 + 0.35 * len(names))
+    figure, (axes,) = _panels(1, 1, size=(side + 1, side))
+    image = axes.imshow(share, vmin=0, vmax=1, cmap="Blues", interpolation="nearest")
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    words = [*names, "background"]
+    if len(names) <= 4 * _MANY_CLASSES:
+        size = 9 if len(names) <= _MANY_CLASSES else 6
+        axes.set_xticks(range(len(words)), words, rotation=90, fontsize=size)
+        axes.set_yticks(range(len(words)), words, fontsize=size)
+    if len(names) <= _MANY_CLASSES:
+        for (row, column), value in np.ndenumerate(share):
+            if value >= 0.005:
+                colour = "white" if value > 0.5 else "black"
+                axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
+    _label(axes, "share of each class's truth", "prediction", "truth")
+    axes.grid(visible=False)
+    _save(figure, path)
+
+
+def plot_dataset(
+    class_counts: Mapping[str, int],
+    box_sizes: NDArray[np.floating],
+    image_sizes: NDArray[np.integer],
+    path: str | Path,
+    title: str = "",
+) -> None:
+    """Objects per class, object sizes (square root of the area) and image sizes.
+
+    box_sizes: [N, 2] and image_sizes: [M, 2], both width and height in pixels.
+    """
+    wide = len(class_counts) > _MANY_CLASSES
+    figure, (classes, sizes, images) = _panels(1, 3, size=(22.0 if wide else 15.0, 4.5))
+    ordered = sorted(class_counts.items(), key=lambda item: -item[1])
+    classes.bar(range(len(ordered)), [count for _, count in ordered])
+    names = [name for name, _ in ordered]
+    classes.set_xticks(range(len(names)), names, rotation=90, fontsize=5 if wide else 8)
+    _label(classes, f"{sum(class_counts.values())} objects", "", "objects")
+    lengths = np.sqrt(np.prod(np.asarray(box_sizes, dtype=np.float64), axis=1).clip(min=1))
+    sizes.hist(lengths, bins=np.geomspace(1, max(2.0, lengths.max(initial=0)), 40).tolist())
+    sizes.set_xscale("log")
+    for border in (32, 96):  # COCO's small, medium, large
+        sizes.axvline(border, color="gray", linestyle=":")
+    _label(sizes, "object size", "square root of the box's area, px", "objects")
+    if len(image_sizes):
+        images.hist2d(image_sizes[:, 0], image_sizes[:, 1], bins=40, cmap="Blues", cmin=1)
+    _label(images, f"{len(image_sizes)} images", "width, px", "height, px")
+    if title:
+        figure.suptitle(title)
+    _save(figure, path)
+
+
+def _panels(
+    rows: int, columns: int, size: tuple[float, float] | None = None
+) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=size or (4.2 * columns, 3.2 * rows), layout="constrained", dpi=110)
+    FigureCanvasAgg(figure)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    return figure, list(grid.ravel())
+
+
+def _label(axes: Axes, title: str, across: str, up: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_xlabel(across)
+    axes.set_ylabel(up)
+    axes.grid(alpha=0.3)
+
+
+def _save(figure: Figure, path: str | Path) -> None:
+    figure.savefig(path, format="png")
