@@ -1,18 +1,37 @@
-"""The detection loss."""
+"""The detection loss: boxes, objectness, classes and masks, weighed and added."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
-from torch import Tensor, nn
+import torch
+from torch import Tensor
 
 from yolor_gp.config.train_config import LossConfig
+from yolor_gp.losses.assigner import Assignment, assign
+from yolor_gp.losses.box_loss import box_overlaps
+from yolor_gp.losses.focal import binary_cross_entropy
+from yolor_gp.losses.mask_loss import mask_loss
 from yolor_gp.structures.batch import Targets
-from yolor_gp.structures.predictions import LossParts, RawPredictions
+from yolor_gp.structures.predictions import LevelPrediction, LossParts, RawPredictions
+
+_GAIN_CLASSES = 80
+_GAIN_LEVELS = 3
+_GAIN_IMAGE_SIZE = 640
+"""The recipe's gains are stated for COCO's classes, three levels and 640 px."""
 
 
-class DetectionLoss(nn.Module):
-    """Box, objectness, class and mask losses of one step."""
+class DetectionLoss:
+    """The loss of one step, computed in float32 whatever the predictions' type.
+
+    It may be called inside or outside of autocast: inputs are cast, and what autocast would narrow
+    is avoided.
+
+    Over several processes, `reduce_counts` must sum a small float tensor (positives per level) over
+    the ranks and `world_size` be their number; every rank calls it once a step, also without
+    objects. Then the mean of the ranks' gradients is the gradient of one process with all images,
+    and the mean of their parts its parts, provided all ranks have equally many images.
+    """
 
     def __init__(
         self,
@@ -23,8 +42,133 @@ class DetectionLoss(nn.Module):
         reduce_counts: Callable[[Tensor], Tensor] | None = None,
         world_size: int = 1,
     ) -> None:
-        super().__init__()
+        self.config = config
+        self.num_classes = num_classes
+        self.image_size = image_size
+        self.reduce_counts = reduce_counts
+        self.world_size = world_size
 
-    def forward(self, raw: RawPredictions, targets: Targets) -> LossParts:
-        """Loss."""
-        raise NotImplementedError
+    def __call__(self, raw: RawPredictions, targets: Targets) -> LossParts:
+        """The parts after their gains, and world_size * images * their sum as `total`."""
+        self._check(raw, targets)
+        positives = assign(raw.levels, targets, self.config.anchor_threshold)
+        counts = self._shared_counts(positives, raw)
+        zero = raw.levels[0].logits.new_zeros((), dtype=torch.float32)
+        box, objectness, classification = zero, zero, zero
+        rows = []
+        for index, (level, found) in enumerate(zip(raw.levels, positives, strict=True)):
+            logits = level.logits[found.image, found.anchor, found.row, found.column].float()
+            overlaps = box_overlaps(level, logits, found, targets)
+            box = box + (1 - overlaps).sum() / counts[index]
+            objectness = objectness + self._objectness(index, level, found, overlaps.detach())
+            classification = classification + self._classes(logits, found, targets) / counts[index]
+            rows.append(logits)
+        mask = self._masks(raw, targets, positives, rows, zero)
+
+        images = raw.levels[0].logits.shape[0]
+        levels = _GAIN_LEVELS / len(raw.levels)
+        size = (self.image_size / _GAIN_IMAGE_SIZE) ** 2
+        config = self.config
+        box = box * (config.box * levels)
+        classification = classification * (
+            config.classification * levels * self.num_classes / _GAIN_CLASSES
+        )
+        objectness = objectness * (
+            config.objectness * levels * (size if config.objectness_scales_with_size else 1.0)
+        )
+        mask = mask * (config.box * levels / images)
+        total = (box + objectness + classification + mask) * (images * self.world_size)
+        parts = (part.detach() for part in (box, objectness, classification, mask))
+        return LossParts(*parts, total=total)
+
+    def _check(self, raw: RawPredictions, targets: Targets) -> None:
+        if raw.num_classes != self.num_classes or len(raw.levels) > len(self.config.balance):
+            raise ValueError(
+                f"DetectionLoss: expected {self.num_classes} classes and at most "
+                f"{len(self.config.balance)} levels (one balance each), got {raw.num_classes} "
+                f"classes and {len(raw.levels)} levels"
+            )
+        if raw.prototypes is not None and targets.index_map is not None:
+            expected = (raw.prototypes.shape[0], *raw.prototypes.shape[2:])
+            if targets.index_map.shape != expected:
+                raise ValueError(
+                    f"Targets.index_map: expected shape {list(expected)} like the prototypes, "
+                    f"got {list(targets.index_map.shape)}"
+                )
+
+    def _shared_counts(self, positives: list[Assignment], raw: RawPredictions) -> Tensor:
+        """Positives per level as every rank should divide by: the mean over ranks, 1 for none."""
+        device = raw.levels[0].logits.device
+        counts = torch.tensor([float(len(found)) for found in positives], device=device)
+        if self.reduce_counts is not None:
+            counts = self.reduce_counts(counts) / self.world_size
+        return torch.where(counts > 0, counts, torch.ones_like(counts))
+
+    def _objectness(
+        self, index: int, level: LevelPrediction, found: Assignment, overlaps: Tensor
+    ) -> Tensor:
+        logits = level.logits[..., 4].float()
+        _, anchors, height, width = logits.shape
+        cell = ((found.image * anchors + found.anchor) * height + found.row) * width + found.column
+        # Where objects share an anchor the last one counts: said by its number, as plain assignment
+        # leaves the order open on a GPU.
+        number = torch.arange(1, len(found) + 1, device=cell.device)
+        last = torch.zeros(logits.numel(), dtype=torch.int64, device=cell.device)
+        last.scatter_reduce_(0, cell, number, "amax")
+        values = torch.cat((overlaps.new_zeros(1), overlaps.clamp(min=0)))
+        loss = binary_cross_entropy(
+            logits,
+            values[last].view_as(logits),
+            gamma=self.config.focal_gamma,
+            alpha=self.config.focal_alpha,
+        )
+        return loss.mean() * self.config.balance[index]
+
+    def _classes(self, logits: Tensor, found: Assignment, targets: Targets) -> Tensor:
+        """The sum over positives of the mean over classes."""
+        if self.num_classes == 1:
+            return logits.new_zeros(())
+        logits = logits[:, 5 : 5 + self.num_classes]
+        half = self.config.label_smoothing / 2
+        truth = torch.full_like(logits, half)
+        truth.scatter_(1, targets.labels[found.target, None], 1 - half)
+        loss = binary_cross_entropy(
+            logits, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha
+        )
+        return loss.sum() / self.num_classes
+
+    def _masks(
+        self,
+        raw: RawPredictions,
+        targets: Targets,
+        positives: list[Assignment],
+        rows: list[Tensor],
+        zero: Tensor,
+    ) -> Tensor:
+        """The sum over levels and images of the mean over the image's positives on the level."""
+        if raw.prototypes is None:
+            return zero
+        target = torch.cat([found.target for found in positives])
+        coefficients = torch.cat([logits[:, 5 + self.num_classes :] for logits in rows])
+        index_map = targets.index_map
+        if index_map is None:
+            # Nothing to learn from, but DDP waits for every parameter: the prototypes stay in.
+            target, coefficients = target[:0], coefficients[:0]
+            index_map = raw.prototypes.new_zeros(
+                (len(raw.prototypes), *raw.prototypes.shape[2:]), dtype=torch.uint8
+            )
+            weight = coefficients.new_zeros(0)
+        else:
+            weight = torch.cat([_image_shares(found, len(raw.prototypes)) for found in positives])
+        finest = raw.levels[0]
+        height, width = (cells * finest.stride for cells in finest.logits.shape[2:4])
+        return mask_loss(
+            coefficients, raw.prototypes, index_map, targets, target, weight, (height, width)
+        )
+
+
+def _image_shares(found: Assignment, images: int) -> Tensor:
+    """One over the number of positives that a positive's image has on its level: f32[P]."""
+    counts = torch.zeros(images, device=found.image.device)
+    counts.index_add_(0, found.image, torch.ones_like(found.image, dtype=torch.float32))
+    return 1 / counts[found.image]
