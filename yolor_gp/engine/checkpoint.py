@@ -1,0 +1,128 @@
+"""Checkpoint files that survive a kill, a full disk and damage.
+
+A file is written beside its final name, synced, renamed, and its folder synced: under its name
+there is always a whole file. The one before stays as `NAME.previous.pt`.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import zipfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from yolor_gp.errors import UserError
+
+FORMAT = "yolor_gp checkpoint"
+VERSION = 1
+
+State = dict[str, Any]
+
+
+class DamagedCheckpointError(Exception):
+    """A file that is not a whole checkpoint; the message says why."""
+
+
+def save_checkpoint(state: Mapping[str, Any], path: Path, *, keep_previous: bool = False) -> None:
+    """Write `state` (tensors and plain values) to `path`, all of it or nothing.
+
+    Raises `UserError` when it cannot be written; the files that were there are untouched.
+    """
+    content = {"format": FORMAT, "version": VERSION, **state}
+    partial = path.with_name(path.name + ".partial")
+    try:
+        with partial.open("wb") as file:
+            _write(content, file)
+            file.flush()
+            os.fsync(file.fileno())
+        if keep_previous and path.exists():
+            _keep(path, previous_of(path))
+        partial.replace(path)
+        _sync_folder(path.parent)
+    except (OSError, RuntimeError) as error:
+        partial.unlink(missing_ok=True)
+        raise UserError(
+            f"{path}: cannot be written ({_reason(error)}); the checkpoints written before are"
+            " intact: free some space, then continue with --resume"
+        ) from error
+
+
+def read_checkpoint(path: Path) -> State:
+    """Read a checkpoint onto the CPU. Raises `DamagedCheckpointError` or, if absent, `UserError`.
+
+    Nothing in the file is executed: only tensors and plain values are accepted.
+    """
+    if not path.is_file():
+        raise UserError(f"{path}: no such checkpoint")
+    try:
+        with zipfile.ZipFile(path) as archive:
+            broken = archive.testzip()  # torch itself does not look at the check sums
+        if broken is not None:
+            raise DamagedCheckpointError(f"{path}: check sum of {broken} is wrong")
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+        raise DamagedCheckpointError(f"{path}: {_reason(error)}") from None
+    if not isinstance(state, dict) or state.get("format") != FORMAT:
+        raise DamagedCheckpointError(f"{path}: not a checkpoint of this project")
+    if state.get("version") != VERSION:
+        found = f"format {state.get('version')}, expected {VERSION}"
+        raise DamagedCheckpointError(f"{path}: written by another version ({found})")
+    return state
+
+
+def read_newest_whole(path: Path) -> tuple[State, Path, list[str]]:
+    """The checkpoint at `path`, or the one before it where that is damaged or missing.
+
+    Returns the state, the file it came from, and what was wrong with the others. Raises `UserError`
+    when there is no whole one.
+    """
+    problems: list[str] = []
+    for candidate in (path, previous_of(path)):
+        try:
+            return read_checkpoint(candidate), candidate, problems
+        except (DamagedCheckpointError, UserError) as error:
+            problems.append(str(error))
+    raise UserError(*problems, f"{path}: nothing to resume from")
+
+
+def previous_of(path: Path) -> Path:
+    """`last.pt` -> `last.previous.pt`."""
+    return path.with_name(f"{path.stem}.previous{path.suffix}")
+
+
+def _write(content: State, file: BinaryIO) -> None:
+    torch.save(content, file)
+
+
+def _keep(path: Path, previous: Path) -> None:
+    """Let `previous` name the file at `path` too, which never ceases to exist."""
+    link = previous.with_name(previous.name + ".partial")
+    link.unlink(missing_ok=True)
+    try:
+        os.link(path, link)
+    except OSError:  # a file system without hard links
+        path.replace(previous)
+        return
+    link.replace(previous)
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _reason(error: BaseException) -> str:
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.strerror:
+            return cause.strerror
+        cause = cause.__cause__ or cause.__context__
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__

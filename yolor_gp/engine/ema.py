@@ -1,0 +1,56 @@
+"""An exponential moving average of the weights, the network that is validated and kept."""
+
+from __future__ import annotations
+
+import copy
+import math
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from yolor_gp.config.train_config import EmaConfig
+
+
+def decay_at(config: EmaConfig, updates: int) -> float:
+    """How much of the average stays at update number `updates` (the first is 1)."""
+    return config.decay * (1 - math.exp(-updates / config.warmup))
+
+
+class WeightAverage:
+    """A float32 copy of a network that follows its weights.
+
+    Running statistics of normalisation are averaged with the weights they belong to; integer
+    buffers (counters) are copied. `network` is in eval mode and takes no gradients.
+    """
+
+    def __init__(self, source: nn.Module, config: EmaConfig) -> None:
+        self.config = config
+        self.updates = 0
+        self.network = copy.deepcopy(source).eval().requires_grad_(False)
+        self._averaged, self._copied = _float_and_other_tensors(self.network)
+
+    @torch.no_grad()
+    def update(self, source: nn.Module) -> None:
+        """Move the average towards `source` (same architecture, raw, not wrapped)."""
+        self.updates += 1
+        averaged, copied = _float_and_other_tensors(source)
+        torch._foreach_lerp_(self._averaged, averaged, 1 - decay_at(self.config, self.updates))
+        for mine, theirs in zip(self._copied, copied, strict=True):
+            mine.copy_(theirs)
+
+    def state_dict(self) -> dict[str, Any]:
+        """{"updates": count, "network": tensors}."""
+        return {"updates": self.updates, "network": self.network.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.updates = int(state["updates"])
+        self.network.load_state_dict(state["network"])
+
+
+def _float_and_other_tensors(network: nn.Module) -> tuple[list[Tensor], list[Tensor]]:
+    tensors = [*network.parameters(), *network.buffers()]
+    averaged = [tensor for tensor in tensors if tensor.is_floating_point()]
+    copied = [tensor for tensor in tensors if not tensor.is_floating_point()]
+    return averaged, copied

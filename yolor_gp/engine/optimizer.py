@@ -1,0 +1,67 @@
+"""SGD with Nesterov momentum over three groups: decayed weights, undecayed weights, biases."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+from torch.nn.modules.conv import _ConvNd
+
+from yolor_gp.config.train_config import OptimizerConfig
+from yolor_gp.engine.schedule import BIAS_WARMUP, NORMAL_WARMUP
+
+Groups = dict[str, list[nn.Parameter]]
+
+
+def split_parameters(network: nn.Module) -> Groups:
+    """Trainable parameters by kind.
+
+    decayed: weights of convolutions and linear layers; biases: whatever is called `bias`;
+    undecayed: the rest (normalisation, implicit knowledge), which weight decay would pull away
+    from what it means.
+    """
+    groups: Groups = {"decayed": [], "undecayed": [], "biases": []}
+    seen: set[int] = set()
+    for module in network.modules():
+        for name, parameter in module.named_parameters(recurse=False):
+            if not parameter.requires_grad or id(parameter) in seen:
+                continue
+            seen.add(id(parameter))
+            groups[_kind(module, name)].append(parameter)
+    return groups
+
+
+def _kind(module: nn.Module, name: str) -> str:
+    if name == "bias":
+        return "biases"
+    if name == "weight" and isinstance(module, _ConvNd | nn.Linear):
+        return "decayed"
+    return "undecayed"
+
+
+def build_optimizer(
+    network: nn.Module, config: OptimizerConfig, weight_decay: float
+) -> torch.optim.SGD:
+    """SGD over `split_parameters(network)`, its update fused over all tensors where torch can.
+
+    weight_decay: already scaled to the batch (`Schedule.weight_decay`).
+    """
+    groups = split_parameters(network)
+    parameter_groups = [
+        {
+            "params": parameters,
+            "name": name,
+            "weight_decay": weight_decay if name == "decayed" else 0.0,
+            "warmup": BIAS_WARMUP if name == "biases" else NORMAL_WARMUP,
+        }
+        for name, parameters in groups.items()
+    ]
+    on_gpu = any(parameter.is_cuda for parameter in network.parameters())
+    return torch.optim.SGD(
+        parameter_groups,
+        lr=config.learning_rate,
+        momentum=config.momentum,
+        # torch refuses Nesterov without momentum.
+        nesterov=config.momentum > 0,
+        fused=on_gpu or None,
+        foreach=None if on_gpu else True,
+    )

@@ -1,0 +1,185 @@
+"""One optimizer step: gradients of one or more batches, checked, clipped, applied."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils import clip_grads_with_norm_, get_total_norm
+from torch.optim import Optimizer
+
+from yolor_gp.engine.distributed import World
+from yolor_gp.engine.precision import LossScaler, Precision, to_float32
+from yolor_gp.engine.task import Task, TrainingBatch, loss_names
+from yolor_gp.errors import UserError
+
+_NAMED_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class StepReport:
+    """parts: losses summed over the step's `batches`, mean over the processes.
+
+    applied: False where a non-finite number made the step be left out; `overflow`: because the
+    float16 scale was too high, which mends itself; culprits: images of the batches concerned;
+    signals: processes that were asked to stop, by signal number.
+    """
+
+    parts: dict[str, float]
+    batches: int
+    norm: float
+    applied: bool
+    overflow: bool
+    culprits: tuple[str, ...]
+    signals: dict[int, int]
+
+
+class Stepper:
+    """Call `accumulate` for every batch of a step, then `apply`."""
+
+    def __init__(
+        self,
+        task: Task,
+        wrapped: nn.Module,
+        optimizer: Optimizer,
+        scaler: LossScaler,
+        precision: Precision,
+        world: World,
+        device: torch.device,
+        clip_norm: float | None,
+    ) -> None:
+        self._task, self._wrapped, self._optimizer = task, wrapped, optimizer
+        self._scaler, self._precision, self._world = scaler, precision, world
+        self._device, self._clip_norm = device, clip_norm
+        self._buffers = _Buffers(task.network)
+        self._losses: list[Tensor] = []
+        self._images: list[tuple[str, ...]] = []
+        self._names: list[str] = []
+
+    def accumulate(self, batch: TrainingBatch, *, last: bool) -> None:
+        """Add the gradients of `batch`; processes exchange them at the `last` one of a step."""
+        if not self._losses:
+            self._buffers.remember()
+        try:
+            if last:
+                self._forward_backward(batch)
+            else:
+                with self._world.without_exchange(self._wrapped):
+                    self._forward_backward(batch)
+        except (torch.OutOfMemoryError, RuntimeError) as error:
+            if not _is_out_of_memory(error):
+                raise
+            raise _out_of_memory(batch, self._device) from error
+        self._images.append(tuple(meta.path for meta in batch.metas))
+
+    def apply(self, received: int | None, watched: tuple[int, ...]) -> StepReport:
+        """Update the weights unless a number is not finite; agree with the other processes.
+
+        received: the signal this process got, one of `watched`.
+        """
+        self._scaler.unscale(self._optimizer)
+        parameters = [p for p in self._task.network.parameters() if p.grad is not None]
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        norm = get_total_norm(gradients, foreach=True)
+        losses = torch.stack(self._losses)
+        asked = torch.tensor([float(received == number) for number in watched])
+        vector = torch.cat((losses.sum(0), norm.reshape(1), asked.to(losses.device)))
+        numbers = self._world.sum(vector).tolist()
+        parts = {
+            name: number / self._world.size
+            for name, number in zip(self._names, numbers, strict=False)
+        }
+        finite_losses = all(math.isfinite(number) for number in parts.values())
+        applied = finite_losses and math.isfinite(numbers[len(parts)])
+        overflow = finite_losses and not applied and self._scaler.enabled and self._scaler.scale > 1
+        culprits = () if applied or overflow else self._culprits(losses)
+        if applied:
+            if self._clip_norm is not None:
+                clip_grads_with_norm_(parameters, self._clip_norm, norm, foreach=True)
+            self._scaler.step(self._optimizer)
+        else:
+            self._buffers.restore()
+        self._scaler.adapt()
+        report = StepReport(
+            parts=parts,
+            batches=len(self._losses),
+            norm=numbers[len(parts)] / self._world.size,
+            applied=applied,
+            overflow=overflow,
+            culprits=culprits,
+            signals={
+                number: round(count)
+                for number, count in zip(watched, numbers[len(parts) + 1 :], strict=True)
+            },
+        )
+        self._begin()
+        return report
+
+    def discard(self) -> None:
+        """Forget the gradients of an unfinished step and what it did to running statistics."""
+        if self._losses:
+            self._buffers.restore()
+        self._begin()
+
+    def _begin(self) -> None:
+        self._losses.clear()
+        self._images.clear()
+        self._optimizer.zero_grad(set_to_none=True)
+
+    def _forward_backward(self, batch: TrainingBatch) -> None:
+        images = self._precision.images(batch.images, self._device)
+        with self._precision.autocast():
+            outputs = self._wrapped(images)
+        with self._precision.full():
+            targets = batch.targets.to(self._device)
+            losses = self._task.criterion(to_float32(outputs), targets)
+        self._names = loss_names(losses)
+        values = [getattr(losses, name).detach().reshape(()) for name in self._names]
+        self._losses.append(torch.stack(values).float())
+        self._scaler.backward(losses.total)
+
+    def _culprits(self, losses: Tensor) -> tuple[str, ...]:
+        """Images of the batches whose own loss is not finite; of all where only gradients are."""
+        finite = losses.isfinite().all(dim=1).tolist()
+        guilty = [names for names, good in zip(self._images, finite, strict=True) if not good]
+        return tuple(name for names in guilty or self._images for name in names)
+
+
+class _Buffers:
+    """The running statistics as they were before a step, for steps that are left out."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self._live = list(network.buffers())
+        self._kept = [buffer.clone() for buffer in self._live]
+
+    @torch.no_grad()
+    def remember(self) -> None:
+        if self._live:
+            torch._foreach_copy_(self._kept, self._live)
+
+    @torch.no_grad()
+    def restore(self) -> None:
+        if self._live:
+            torch._foreach_copy_(self._live, self._kept)
+
+
+def name_images(paths: tuple[str, ...]) -> str:
+    """A list for a message, shortened."""
+    named = ", ".join(paths[:_NAMED_IMAGES])
+    rest = len(paths) - _NAMED_IMAGES
+    return f"{named} and {rest} more" if rest > 0 else named
+
+
+def _is_out_of_memory(error: RuntimeError) -> bool:
+    return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
+
+
+def _out_of_memory(batch: TrainingBatch, device: torch.device) -> UserError:
+    count, _, height, width = batch.images.shape
+    return UserError(
+        f"out of memory on {device} with {count} images of {height} x {width} in this process;"
+        f" lower --batch-size (gradients accumulate to the nominal batch, so results stay"
+        " comparable), then --img; or use --precision bfloat16 or more processes"
+    )

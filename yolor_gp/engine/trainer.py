@@ -1,0 +1,252 @@
+"""The order of epochs and steps. What is trained, measured and written is done elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch.optim import Optimizer
+
+from yolor_gp.engine.distributed import World
+from yolor_gp.engine.ema import WeightAverage
+from yolor_gp.engine.precision import LossScaler
+from yolor_gp.engine.progress import Progress
+from yolor_gp.engine.schedule import Schedule
+from yolor_gp.engine.signals import WATCHED, StopRequest, exit_code
+from yolor_gp.engine.step import Stepper, StepReport, name_images
+from yolor_gp.engine.task import Evaluation, Task, ValidationInterruptedError
+
+EXIT_NOT_FINITE = 4
+"""Exit code when too many steps in a row had non-finite losses or gradients."""
+
+_MULTI_SCALE_STREAM = 0x5CA1E
+
+
+@dataclass(frozen=True)
+class TrainerOptions:
+    """seed: of the sizes drawn for multi-scale; save_every: optimizer steps between checkpoints
+    within an epoch (0: at its end only); skip_limit: non-finite steps in a row before giving up.
+    """
+
+    seed: int
+    multi_scale: float = 0.0
+    close_mosaic: int = 0
+    patience: int = 0
+    validate_every: int = 1
+    save_every: int = 0
+    skip_limit: int = 10
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How training ended."""
+
+    exit_code: int
+    message: str
+    evaluation: Evaluation | None = None
+
+
+class Report(Protocol):
+    """Is told what happens."""
+
+    def batch(self, progress: Progress, report: StepReport, optimizer: Optimizer) -> None: ...  # noqa: D102
+    def labels(self, number: int, draw: Any, batch: Any) -> None: ...  # noqa: D102
+    def epoch(self, progress: Progress, evaluation: Evaluation | None) -> None: ...  # noqa: D102
+    def say(self, text: str) -> None: ...  # noqa: D102
+
+
+class Keeper(Protocol):
+    """Writes checkpoints. Every process calls it; one writes."""
+
+    def save_last(self) -> None: ...  # noqa: D102
+    def save_best(self, evaluation: Evaluation) -> None: ...  # noqa: D102
+    def save_trouble(self, report: StepReport) -> None: ...  # noqa: D102
+
+
+@dataclass
+class Trainer:
+    """Everything is handed in, built and, on resume, restored."""
+
+    task: Task
+    options: TrainerOptions
+    progress: Progress
+    schedule: Schedule
+    optimizer: Optimizer
+    scaler: LossScaler
+    average: WeightAverage
+    stepper: Stepper
+    world: World
+    report: Report
+    keeper: Keeper
+    stop: StopRequest
+
+    def fit(self) -> Outcome:
+        """Train until the last epoch, early stop, a signal or trouble."""
+        evaluation = None
+        while not self._is_over():
+            outcome = self._train_epoch()
+            if outcome is not None:
+                return outcome
+            try:
+                evaluation = self._finish_epoch() or evaluation
+            except ValidationInterruptedError:
+                return self._stop_for(self.stop.received or WATCHED[0])
+        self.progress.finished = True
+        self.keeper.save_last()
+        return Outcome(0, self._verdict(), evaluation)
+
+    def _train_epoch(self) -> Outcome | None:
+        progress, options = self.progress, self.options
+        steps = len(self.task.loader)
+        if progress.step >= steps:
+            return None  # only the validation of this epoch is left
+        self.task.network.train()
+        mosaic = progress.epoch < self.schedule.config.epochs - options.close_mosaic
+        batches = iter(self.task.loader.epoch(progress.epoch, progress.step, mosaic=mosaic))
+        position, pending = progress.step, 0
+        while position < steps:
+            try:
+                batch = next(batches)
+            except RuntimeError:
+                if self.stop.received is None or self.world.size > 1:
+                    raise
+                # The signal has reached the loader's workers too: keep what was done before.
+                self.stepper.discard()
+                return self._stop_for(self.stop.received)
+            absolute = progress.epoch * steps + position
+            if absolute < 3:
+                self.report.labels(absolute, self.task.draw, batch)
+            self.schedule.apply(self.optimizer, absolute)
+            pending, position = pending + 1, position + 1
+            last = pending >= self.schedule.accumulation(absolute) or position == steps
+            self.stepper.accumulate(self._resized(batch, absolute), last=last)
+            if last:
+                progress.step, pending = position, 0
+                outcome = self._step()
+                if outcome is not None:
+                    return outcome
+        return None
+
+    def _step(self) -> Outcome | None:
+        """Apply the accumulated gradients, then see to checkpoints, signals and trouble."""
+        progress = self.progress
+        report = self.stepper.apply(self.stop.received, WATCHED)
+        if report.applied:
+            progress.updates += 1
+            progress.skipped_in_row = 0
+            progress.add(report.parts, report.batches)
+            self.average.update(self.task.network)
+        elif not report.overflow:
+            progress.skipped += 1
+            progress.skipped_in_row += 1
+            self._name_culprits(report)
+        self.report.batch(progress, report, self.optimizer)
+        if progress.skipped_in_row >= self.options.skip_limit:
+            self.keeper.save_last()
+            self.keeper.save_trouble(report)
+            return Outcome(EXIT_NOT_FINITE, self._give_up(progress.skipped_in_row))
+        for number, count in report.signals.items():
+            if count:
+                return self._stop_for(number)
+        every = self.options.save_every
+        if every and report.applied and progress.updates % every == 0:
+            self.keeper.save_last()
+        return None
+
+    def _finish_epoch(self) -> Evaluation | None:
+        """Validate, remember the best weights, write the checkpoint of the epoch."""
+        progress = self.progress
+        epochs = self.schedule.config.epochs
+        ordinal = progress.epoch + 1
+        due = ordinal % self.options.validate_every == 0 or ordinal == epochs
+        evaluation = self._validate() if due else None
+        rates = {f"lr/{group['name']}": float(group["lr"]) for group in self.optimizer.param_groups}
+        row = {"epoch": float(ordinal), **_prefixed("train", progress.means())}
+        if evaluation is not None:
+            row |= _prefixed("val", evaluation.figures)
+        row |= {**rates, "skipped": float(progress.skipped)}
+        is_best = evaluation is not None and (
+            progress.best_score is None or evaluation.score > progress.best_score
+        )
+        if evaluation is not None and is_best:
+            progress.best_score, progress.best_epoch = evaluation.score, progress.epoch
+        progress.end_epoch(row)
+        # The best first: a kill between the two repeats this epoch's validation, and its writing.
+        if evaluation is not None and is_best:
+            self.keeper.save_best(evaluation)
+        if not self._is_over():
+            self.keeper.save_last()
+        self.report.epoch(progress, evaluation)
+        return evaluation
+
+    def _validate(self) -> Evaluation:
+        self.world.broadcast_buffers(self.average.network)
+        # Several processes can't stop in the middle without waiting for one another.
+        alone = self.world.size == 1
+        return self.task.validate(
+            self.average.network, lambda: alone and self.stop.received is not None
+        )
+
+    def _is_over(self) -> bool:
+        progress, patience = self.progress, self.options.patience
+        if progress.finished or progress.epoch >= self.schedule.config.epochs:
+            return True
+        waited = progress.epoch - 1 - progress.best_epoch
+        return bool(patience) and progress.best_score is not None and waited >= patience
+
+    def _verdict(self) -> str:
+        progress = self.progress
+        best = ""
+        if progress.best_score is not None:
+            best = f"; best score {progress.best_score:.4f} in epoch {progress.best_epoch + 1}"
+        early = progress.epoch < self.schedule.config.epochs
+        reason = f" (no better score for {self.options.patience} epochs)" if early else ""
+        return f"trained {progress.epoch} epochs{reason}, {progress.updates} updates{best}"
+
+    def _stop_for(self, number: int) -> Outcome:
+        self.keeper.save_last()
+        progress = self.progress
+        return Outcome(
+            exit_code(number),
+            f"stopped by signal {number} in epoch {progress.epoch + 1} after batch {progress.step};"
+            " the state is saved: continue with --resume",
+        )
+
+    def _name_culprits(self, report: StepReport) -> None:
+        if report.culprits:
+            self.report.say(
+                f"epoch {self.progress.epoch + 1}, batch {self.progress.step}: loss or gradient is"
+                f" not finite; step left out, average untouched. Images:"
+                f" {name_images(report.culprits)}"
+            )
+
+    def _give_up(self, steps: int) -> str:
+        return (
+            f"stopped: {steps} steps in a row had a loss or gradient that is not finite. The state"
+            " is saved; look at the images named above, lower the learning rate or use --precision"
+            " float32"
+        )
+
+    def _resized(self, batch: Any, position: int) -> Any:
+        """Multi-scale: one factor per batch, the same on every process."""
+        spread = self.options.multi_scale
+        if self.task.resize is None or spread == 0:
+            return batch
+        key = [self.options.seed, _MULTI_SCALE_STREAM, position]
+        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
+        return self.task.resize(batch, generator.uniform(1 - spread, 1 + spread))
+
+
+def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
+    return {f"{prefix}/{name}": value for name, value in values.items()}
+
+
+def training_device(name: str, local_rank: int) -> torch.device:
+    """The device of this process: `cpu`, `cuda`, `cuda:1`, or a bare GPU number as users write."""
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name.isdigit():
+        name = f"cuda:{name}"
+    return torch.device("cuda", local_rank) if name == "cuda" else torch.device(name)
