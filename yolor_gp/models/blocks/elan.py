@@ -22,7 +22,6 @@ class ELAN(Block):
     """
 
     widths = ("out_channels", "hidden")
-    repeats = "depth"
 
     def __init__(
         self,

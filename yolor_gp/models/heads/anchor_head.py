@@ -1,0 +1,115 @@
+"""The anchor-based decoder: boxes, objectness, classes and mask coefficients per cell."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, ClassVar, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from yolor_gp.models.blocks.folding import convolution_like
+from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
+from yolor_gp.models.blocks.registry import ManyInputs, Width, register
+from yolor_gp.models.heads.mask_head import MaskHead
+
+Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+LevelAnchors = tuple[tuple[Size, Size], ...]
+Coefficients = Annotated[int, Field(ge=0, le=256)]
+HeadOutput = tuple[tuple[Tensor, ...], Tensor | None]
+
+
+class LevelPredictor(nn.Module):
+    """A 1x1 convolution with bias, between implicit addition and multiplication if asked for.
+
+    (conv(x + a)) * m over all outputs, box to mask coefficients [YOLOR].
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, implicit: bool) -> None:
+        super().__init__()
+        self.implicit_add: nn.Module = nn.Identity()
+        self.implicit_multiply: nn.Module = nn.Identity()
+        if implicit:
+            self.implicit_add = ImplicitAdd(in_channels)
+            self.implicit_multiply = ImplicitMultiply(out_channels)
+        self.conv = nn.Conv2d(in_channels, out_channels, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in_channels, h, w] -> [B, out_channels, h, w]."""
+        return cast(Tensor, self.implicit_multiply(self.conv(self.implicit_add(x))))
+
+    def fold(self) -> None:
+        """Carry both implicit constants into the convolution: (W(x + a) + b) * m."""
+        weight, bias = self.conv.weight.detach(), cast(Tensor, self.conv.bias).detach()
+        if isinstance(self.implicit_add, ImplicitAdd):
+            bias = bias + weight.flatten(1) @ self.implicit_add.value.detach().flatten()
+        if isinstance(self.implicit_multiply, ImplicitMultiply):
+            factor = self.implicit_multiply.value.detach().flatten()
+            weight, bias = weight * factor[:, None, None, None], bias * factor
+        self.conv = convolution_like(self.conv, weight, bias)
+        self.implicit_add, self.implicit_multiply = nn.Identity(), nn.Identity()
+
+
+@register("AnchorHead")
+class AnchorHead(ManyInputs):
+    """Levels from fine to coarse, each to A * (5 + C + K) channels (SPEC 2.8).
+
+    Per anchor: tx ty tw th, objectness, C classes, K = `masks` coefficients of prototypes made
+    from the finest level; no prototypes when `masks` is 0. strides: input pixels per cell of each
+    level; anchors: per level, (width, height) in input pixels.
+    """
+
+    widths: ClassVar[tuple[str, ...]] = ("prototype_channels",)
+    task: ClassVar[str | None] = "detection"
+
+    anchors: Tensor
+
+    def __init__(
+        self,
+        in_channels: tuple[int, ...],
+        strides: tuple[int, ...],
+        num_classes: Width,
+        anchors: tuple[LevelAnchors, ...],
+        masks: Coefficients = 0,
+        prototype_channels: Width = 256,
+        implicit: bool = True,
+    ) -> None:
+        super().__init__()
+        if not len(in_channels) == len(strides) == len(anchors):
+            raise ValueError(f"{len(in_channels)} inputs, but anchors for {len(anchors)} levels")
+        if len({len(level) for level in anchors}) != 1:
+            raise ValueError("every level must have the same number of anchors")
+        self.num_classes = num_classes
+        self.num_anchors = len(anchors[0])
+        self.num_masks = masks
+        self.strides = strides
+        self.outputs_per_anchor = 5 + num_classes + masks
+        self.out_channels = self.num_anchors * self.outputs_per_anchor
+        self.register_buffer("anchors", torch.tensor(anchors), persistent=False)
+        self.levels = nn.ModuleList(
+            LevelPredictor(width, self.out_channels, implicit) for width in in_channels
+        )
+        self.mask_head = MaskHead(in_channels[0], prototype_channels, masks) if masks else None
+        self._initialise_biases()
+
+    def forward(self, inputs: list[Tensor]) -> HeadOutput:
+        """Levels of [B, Ci, h, w] -> logits [B, A, h, w, 5 + C + K] each, and prototypes.
+
+        Prototypes are [B, K, 4 * h, 4 * w] of the first level's h, w, or None.
+        """
+        shape = (self.num_anchors, self.outputs_per_anchor)
+        logits = tuple(
+            level(x).unflatten(1, shape).permute(0, 1, 3, 4, 2)
+            for level, x in zip(self.levels, inputs, strict=True)
+        )
+        return logits, None if self.mask_head is None else self.mask_head(inputs[0])
+
+    @torch.no_grad()
+    def _initialise_biases(self) -> None:
+        """Start from 8 objects in a 640 px image, and 0.6 classes an object (SPEC 2.8)."""
+        for level, stride in zip(self.levels, self.strides, strict=True):
+            assert isinstance(level, LevelPredictor)
+            bias = cast(Tensor, level.conv.bias).view(self.num_anchors, -1)
+            bias[:, 4] += math.log(8 / (640 / stride) ** 2)
+            bias[:, 5 : 5 + self.num_classes] += math.log(0.6 / (self.num_classes - 0.99))
