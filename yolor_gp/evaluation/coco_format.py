@@ -1,0 +1,108 @@
+"""Truth and detections as COCO's evaluation wants them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolor_gp.errors import raise_problems
+from yolor_gp.ops.boxes import xyxy_to_xywh
+from yolor_gp.ops.rle import Rle
+from yolor_gp.structures.detections import BoxMasks, Detections
+
+_DECIMALS = 3
+"""Of a pixel: what float32 holds at 4,000 px. Rounding to it undoes the noise of float32, so a result
+file and the figures computed from it agree with those computed at once."""
+
+
+@dataclass(frozen=True)
+class ImageResult:
+    """The detections of one image, small enough to keep and to send to another process.
+
+    boxes: f64[N, 4] left, top, width, height in pixels; scores: f32[N]; labels: i64[N];
+    size: (height, width); counts: the compressed RLE of each mask, None without masks.
+    """
+
+    image_id: int
+    boxes: NDArray[np.float64]
+    scores: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    size: tuple[int, int]
+    counts: tuple[bytes, ...] | None
+
+    def __len__(self) -> int:
+        return len(self.scores)
+
+    def rle(self) -> list[Rle]:
+        """The masks as pycocotools takes them."""
+        return [{"size": list(self.size), "counts": counts} for counts in self.counts or ()]
+
+
+def image_result(image_id: int, detections: Detections, *, with_masks: bool) -> ImageResult:
+    """What to keep of `detections`, which are in pixels of the original image.
+
+    Raises `ValueError` if masks are wanted and not there, or still in the network's frame.
+    """
+    boxes = xyxy_to_xywh(detections.boxes.cpu().double()).numpy()
+    counts = None
+    if with_masks:
+        if not isinstance(detections.masks, BoxMasks):
+            raise ValueError(
+                f"image {image_id}: expected detections with masks in original pixels "
+                f"(Detections.to_original), got {type(detections.masks).__name__}"
+            )
+        counts = tuple(rle["counts"] for rle in detections.masks.rle())
+    return ImageResult(
+        int(image_id),
+        boxes.round(_DECIMALS),
+        detections.scores.cpu().numpy(),
+        detections.labels.cpu().numpy(),
+        detections.image_size,
+        counts,
+    )
+
+
+def result_rows(result: ImageResult, category_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
+    """The COCO results format: {"image_id", "category_id", "bbox", "score", "segmentation"}."""
+    columns = (result.boxes.tolist(), result.scores.tolist(), result.labels.tolist())
+    for index, (box, score, label) in enumerate(zip(*columns, strict=True)):
+        row = {
+            "image_id": result.image_id,
+            "category_id": category_ids[label],
+            "bbox": box,
+            "score": score,
+        }
+        if result.counts is not None:
+            text = result.counts[index].decode("ascii")
+            row["segmentation"] = {"size": list(result.size), "counts": text}
+        yield row
+
+
+def prepare_truth(truth: dict[str, Any], *, with_masks: bool) -> dict[str, Any]:
+    """A copy of a COCO dictionary that the evaluation reads as it is meant.
+
+    Annotations are numbered anew from 1, as a match with annotation 0 would count as none, and get
+    the `iscrowd` and `area` they may lack. Raises `UserError` for annotations without a mask where
+    masks are evaluated.
+    """
+    annotations = []
+    for number, annotation in enumerate(truth["annotations"], start=1):
+        _, _, width, height = annotation["bbox"]
+        annotations.append({"iscrowd": 0, "area": width * height, **annotation, "id": number})
+    if with_masks:
+        raise_problems(
+            f"image {annotation['image_id']}: an annotation has no 'segmentation'; masks cannot be "
+            "evaluated: add one, or evaluate boxes only"
+            for annotation in annotations
+            if not annotation.get("segmentation")
+        )
+    return {
+        "info": truth.get("info", {}),
+        "images": truth["images"],
+        "categories": truth["categories"],
+        "annotations": annotations,
+    }
