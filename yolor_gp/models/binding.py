@@ -132,6 +132,12 @@ def _with_constants(value: Any, spec: ModelSpec) -> Any:
         "None": None,
         "True": True,
         "False": False,
+        "nn.SiLU()": "silu",
+        "nn.ReLU()": "relu",
+        "nn.LeakyReLU(0.1)": "leaky_relu",
+        "nn.Mish()": "mish",
+        "nn.Hardswish()": "hardswish",
+        "nn.Identity()": "none",
     }
     return constants.get(value, value)
 

@@ -5,6 +5,8 @@ from yolor_gp.models.blocks import (  # noqa: F401
     csp,
     dense,
     elan,
+    field_csp,
+    field_simple,
     implicit,
     osa,
     pool,
