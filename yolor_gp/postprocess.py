@@ -38,7 +38,7 @@ def postprocess(
     finest = raw.levels[0]
     height, width = (cells * finest.stride for cells in finest.logits.shape[2:4])
     detections = []
-    for index, rows in enumerate(order.split(counts)):
+    for index, rows in enumerate(torch.split(order, counts)):
         prototypes = None if raw.prototypes is None else raw.prototypes[index].float()
         detections.append(
             select_detections(

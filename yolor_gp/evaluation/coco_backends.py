@@ -100,7 +100,7 @@ def _hotcoco(
     table = _table(results, category_ids)
     if kind == "bbox" or not len(table):
         return hotcoco.COCOeval(loaded_truth, loaded_truth.load_res(table), kind)
-    masks = [rle for result in results for rle in result.rle()]
+    masks: list[Any] = [rle for result in results for rle in result.rle()]
     loaded = loaded_truth.load_res(table, segmentation=masks)
     # Given boxes it takes their areas for the objects' sizes.
     loaded.update_anns(ids=np.arange(1, len(table) + 1), area=hotcoco.mask.area(masks))
@@ -121,7 +121,7 @@ def _pycocotools(
     for result in results:
         masks = result.rle() if kind == "segm" else None
         for index, label in enumerate(result.labels.tolist()):
-            row = {
+            row: dict[str, Any] = {
                 "image_id": result.image_id,
                 "category_id": int(category_ids[label]),
                 "score": float(result.scores[index]),

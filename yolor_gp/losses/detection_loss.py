@@ -78,8 +78,9 @@ class DetectionLoss:
         )
         mask = mask * (config.box * levels / images)
         total = (box + objectness + classification + mask) * (images * self.world_size)
-        parts = (part.detach() for part in (box, objectness, classification, mask))
-        return LossParts(*parts, total=total)
+        return LossParts(
+            box.detach(), objectness.detach(), classification.detach(), mask.detach(), total
+        )
 
     def _check(self, raw: RawPredictions, targets: Targets) -> None:
         if raw.num_classes != self.num_classes or len(raw.levels) > len(self.config.balance):

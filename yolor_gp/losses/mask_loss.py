@@ -93,7 +93,7 @@ def _plan(
     start = count.cumsum(0) - count
     sides = relative[:, 2:] - relative[:, :2]
     scale = (sides[:, 0] * sides[:, 1])[target] * (rows * columns)
-    sizes = torch.stack((area[by_area], count[by_area])).tolist()
+    areas, counts = torch.stack((area[by_area], count[by_area])).tolist()
     return _Plan(
         first_cell=first[by_area],
         width=size[by_area, 0],
@@ -104,7 +104,7 @@ def _plan(
         count=count[by_area],
         order=target.argsort(stable=True),
         weight=weight / scale,
-        pieces=_pieces(*sizes, limit=_PIECE.get(target.device.type, 1 << 22)),
+        pieces=_pieces(areas, counts, _PIECE.get(target.device.type, 1 << 22)),
     )
 
 

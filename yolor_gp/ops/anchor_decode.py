@@ -1,6 +1,6 @@
-"""From an anchor head's numbers to boxes in pixels (SPEC of the YOLOR / YOLOv5 decoder).
+"""From an anchor head's numbers to boxes in pixels (the decoder of YOLOv5 and YOLOR).
 
-cx = (2 sigmoid(tx) - 0.5 + column) * stride, cy likewise; w = (2 sigmoid(tw))^2 * anchor, h likewise.
+cx = (2 sigmoid(tx) - 0.5 + column) * stride, w = (2 sigmoid(tw))^2 * anchor; cy and h likewise.
 A half-precision product of 459 px and a sigmoid is off by whole pixels, so everything is float32.
 """
 

@@ -35,8 +35,8 @@ def encode_windows(
 def _run_lengths(mask: NDArray[np.bool_], window: list[int], size: list[int]) -> NDArray[np.int64]:
     """Run lengths of the full image read column by column, zeros first."""
     height, width = size
-    left, top, _, bottom = window
-    columns, rows = mask.shape
+    left, top = window[:2]
+    rows = mask.shape[1]
     if rows == height:
         # Runs go on from one column to the next, so the window is one line.
         mask = mask.reshape(1, -1)

@@ -1,4 +1,4 @@
-"""What post-processing finds in one image, first in the network's frame, then in the image's own."""
+"""What post-processing finds in an image, first in the network's frame, then in the image's own."""
 
 from __future__ import annotations
 
