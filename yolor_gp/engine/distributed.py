@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -61,6 +61,14 @@ class World:
             return [value]
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value, group=self.objects)
+        return values
+
+    def gather_to_main(self, value: Value) -> list[Value] | None:
+        """The picklable `value` of every process, in rank order, on rank 0; None elsewhere."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] | None = [None] * self.size if self.is_main else None
+        dist.gather_object(value, values, dst=0, group=self.objects)
         return values
 
     def broadcast(self, value: Value) -> Value:
@@ -158,6 +166,28 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
     objects = dist.new_group(backend="gloo", timeout=limit) if device_type == "cuda" else None
     watcher = _start_heartbeat(rank, size, heartbeat, prefix=f"{run_id}/{restarts}/")
     return World(rank, local_rank, size, restarts, run_id, watcher, objects)
+
+
+def run_in_world(
+    work: Callable[[World], int], device_type: str, *, timeout: float, heartbeat: float
+) -> int:
+    """`work(world)` with the world opened before and left afterwards; returns its exit code.
+
+    Other processes are told when this one fails; when another is lost, a line says which.
+    """
+    world = open_world(device_type, timeout=timeout, heartbeat=heartbeat)
+    try:
+        with world.peers_named():
+            code = work(world)
+    except LostPeerError as error:
+        print(lost_peer_message(str(error), world.rank), file=sys.stderr, flush=True)
+        world.close("it lost another process")
+        return EXIT_LOST_PEER
+    except BaseException as error:
+        world.close(" ".join(str(error).split()) or type(error).__name__)
+        raise
+    world.close()
+    return code
 
 
 def share_of(global_batch: int, world: World) -> int:

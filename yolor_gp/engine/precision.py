@@ -156,3 +156,25 @@ class LossScaler:
         """The inverse of `state_dict`; a state of another precision is left aside."""
         if state and self.enabled:
             self._scaler.load_state_dict(state)
+
+
+def training_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of this process: `auto`, `cpu`, `cuda` or a bare GPU number as users write.
+
+    Under torchrun each process takes the GPU of its local rank. Raises `UserError`.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cpu":
+        return torch.device("cpu")
+    number = name.removeprefix("cuda:")
+    if name == "cuda":
+        number = str(local_rank)
+    if not number.isdigit():
+        raise UserError(f"--device {name}: expected auto, cpu, cuda or the number of a GPU")
+    if int(number) >= torch.cuda.device_count():
+        raise UserError(
+            f"--device {name}: GPU {number} asked for, {torch.cuda.device_count()} found; use"
+            " --device cpu, or start fewer processes than there are GPUs"
+        )
+    return torch.device("cuda", int(number))

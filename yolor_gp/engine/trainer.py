@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
-import torch
 from torch.optim import Optimizer
 
 from yolor_gp.engine.distributed import World
@@ -241,12 +240,3 @@ class Trainer:
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:
     return {f"{prefix}/{name}": value for name, value in values.items()}
-
-
-def training_device(name: str, local_rank: int) -> torch.device:
-    """The device of this process: `cpu`, `cuda`, `cuda:1`, or a bare GPU number as users write."""
-    if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
-    if name.isdigit():
-        name = f"cuda:{name}"
-    return torch.device("cuda", local_rank) if name == "cuda" else torch.device(name)

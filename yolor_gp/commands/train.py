@@ -1,0 +1,71 @@
+"""`train.py`: train a detector, or go on with a run."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolor_gp.commands.run_folder import new_run_folder
+from yolor_gp.commands.train_arguments import TrainArguments, parse_train_arguments
+from yolor_gp.config.run_config import (
+    RunConfig,
+    check_run_config,
+    make_run_config,
+    resume_run_config,
+)
+from yolor_gp.engine.detection_run import DetectionRun, print_outcome, train_detector
+from yolor_gp.engine.distributed import World, run_in_world
+from yolor_gp.engine.precision import training_device
+from yolor_gp.engine.resume import find_restarted, has_checkpoint, launch_identity, open_resumed
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: finished; 130, 143: stopped by a signal; 4: too many non-finite steps; 70: a lost peer."""
+    given = parse_train_arguments(arguments)
+    settings = RunConfig(
+        **{name: given.given[name] for name in _WORLD_FIELDS if name in given.given}
+    )
+    return run_in_world(
+        lambda world: _train(given, world),
+        training_device(settings.device).type,
+        timeout=settings.timeout,
+        heartbeat=settings.heartbeat,
+    )
+
+
+_WORLD_FIELDS = ("device", "timeout", "heartbeat")
+
+
+def _train(given: TrainArguments, world: World) -> int:
+    run = world.broadcast(_prepare(given, world) if world.is_main else None)
+    assert run is not None
+    outcome = train_detector(run, world)
+    if world.is_main:
+        print_outcome(outcome, run.folder)
+    return outcome.exit_code
+
+
+def _prepare(given: TrainArguments, world: World) -> DetectionRun:
+    """On the first process: the configuration, the run folder and, on resume, the state."""
+    where, folder = given.resume, None
+    if where is None and world.restarts:
+        folder = find_restarted(given.project, launch_identity(world.run_id))
+        where = str(folder) if folder is not None and has_checkpoint(folder) else None
+    if where is None:
+        config = make_run_config(given.given, given.overrides)
+        check_run_config(config)
+        return DetectionRun(config, folder or _folder(given))
+    resumed = open_resumed(where, given.project)
+    for warning in resumed.warnings:
+        print(warning, file=sys.stderr)
+    source = str(resumed.checkpoint)
+    config = resume_run_config(resumed.config, given.given, given.overrides, source)
+    return DetectionRun(config, resumed.folder, resumed.state)
+
+
+def _folder(given: TrainArguments) -> Path:
+    folder = given.project / given.name
+    if given.exist_ok and folder.is_dir():
+        return folder
+    return new_run_folder(given.project, given.name)

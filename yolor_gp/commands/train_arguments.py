@@ -1,0 +1,108 @@
+"""The flags of `train.py`: those a YOLOv5 user knows, and a few more.
+
+Only flags that were given are kept, so that a resumed run can tell what contradicts it.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from yolor_gp.commands.arguments import Arguments, one_of, whole_number
+from yolor_gp.engine.precision import PRECISIONS
+
+
+@dataclass(frozen=True)
+class TrainArguments:
+    """given: fields of `RunConfig` by name; overrides: of the recipe; resume: None for a new run,
+    "" for the latest one.
+    """
+
+    given: dict[str, Any]
+    overrides: list[str] = field(default_factory=list)
+    resume: str | None = None
+    project: Path = Path("runs/train")
+    name: str = "exp"
+    exist_ok: bool = False
+
+
+def parse_train_arguments(arguments: Sequence[str] | None) -> TrainArguments:
+    """Raises `UserError` for anything that is not understood."""
+    given = vars(_parser().parse(arguments))
+    overrides = [text for texts in given.pop("set", []) for text in texts]
+    shortcuts = {"epochs": "schedule.epochs", "patience": "schedule.patience"}
+    for name, key in shortcuts.items():
+        if name in given:
+            overrides.append(f"{key}={given.pop(name)}")
+    around: dict[str, Any] = {
+        name: given.pop(name) for name in ("resume", "name", "exist_ok") if name in given
+    }
+    if "project" in given:
+        around["project"] = Path(given.pop("project"))
+    return TrainArguments(given, overrides, **around)
+
+
+def _parser() -> Arguments:
+    parser = Arguments(
+        prog="train.py",
+        description="Train a detector with box and mask heads.",
+        argument_default=argparse.SUPPRESS,
+        formatter_class=argparse.HelpFormatter,
+    )
+    add = parser.add_argument
+    add("--cfg", metavar="MODEL", help="model file or shipped name (yolor-csp, ...)")
+    add("--data", metavar="DATA", help="data YAML or shipped name (default: shapes)")
+    add("--hyp", metavar="RECIPE", help="recipe or shipped name (default: yolor-640)")
+    add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
+    add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32), metavar="N",
+        help="side of the square input in pixels, a multiple of 32 (default: 640)")  # fmt: skip
+    add("--batch-size", type=_batch_size, metavar="N",
+        help="images per batch over all processes, or auto (default: 16)")  # fmt: skip
+    add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")
+    add("--patience", type=whole_number(0), metavar="N",
+        help="stop after N epochs without a better score (default: the recipe's)")  # fmt: skip
+    add("--set", action="append", nargs="+", metavar="KEY=VALUE",
+        help="change a key of the recipe, e.g. augment.mosaic=0.5")  # fmt: skip
+    add("--device", metavar="NAME", help="auto, cpu, cuda or a GPU number (default: auto)")
+    add("--workers", type=whole_number(0), metavar="N", help="loader processes (default: 4)")
+    add("--cache", nargs="?", const="ram", type=one_of("none", "ram"), metavar="WHERE",
+        help="keep images in memory: none or ram (default: none)")  # fmt: skip
+    add("--precision", type=one_of(*PRECISIONS), metavar="TYPE",
+        help=f"{', '.join(PRECISIONS)} (default: auto)")  # fmt: skip
+    add("--compile", action="store_true", help="compile the network with torch.compile")
+    add("--deterministic", action="store_true", help="prefer deterministic GPU kernels")
+    add("--seed", type=whole_number(0), metavar="N", help="of every random number (default: 0)")
+    add("--project", metavar="FOLDER", help="where run folders go (default: runs/train)")
+    add("--name", metavar="NAME", help="of the run folder (default: exp)")
+    add("--exist-ok", action="store_true", help="write into an existing run folder")
+    add("--resume", nargs="?", const="", metavar="RUN",
+        help="go on with a run folder or checkpoint; alone: the latest run")  # fmt: skip
+    add("--save-every", type=whole_number(0), metavar="STEPS",
+        help="write a checkpoint every STEPS optimizer steps, not only every epoch")  # fmt: skip
+    add("--skip-limit", type=whole_number(1), metavar="N",
+        help="give up after N non-finite steps in a row (default: 10)")  # fmt: skip
+    add("--sync-bn", dest="sync_batchnorm", nargs="?", const="on",
+        type=one_of("auto", "on", "off"), metavar="WHEN",
+        help="batch statistics over all GPUs: auto, on, off (default: auto)")  # fmt: skip
+    add("--timeout", type=_seconds, metavar="SECONDS",
+        help="longest wait for another process in a collective (default: 600)")  # fmt: skip
+    add("--heartbeat", type=_seconds, metavar="SECONDS",
+        help="silence after which another process counts as lost (default: 120)")  # fmt: skip
+    return parser
+
+
+def _batch_size(text: str) -> int:
+    return 0 if text == "auto" else whole_number(1)(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise argparse.ArgumentTypeError(f"expected a number of seconds above 0, found '{text}'")
+    return seconds

@@ -1,0 +1,128 @@
+"""A training run: the recipe and what the command line says around it; kept in the run folder."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import yaml
+from pydantic import Field
+
+from yolor_gp.config.overrides import apply_overrides
+from yolor_gp.config.shipped import find_shipped
+from yolor_gp.config.train_config import TrainConfig
+from yolor_gp.config.validate import Settings, validate
+from yolor_gp.config.yaml_source import load_yaml, parse_yaml
+from yolor_gp.errors import raise_problems
+
+
+class RunConfig(Settings):
+    """Everything that decides a run. Below `recipe`: how it is run, free to change on resume.
+
+    batch_size counts images over all processes; 0 stands for `auto`.
+    """
+
+    cfg: str | None = Field(None, description="model file; None: that of the weights")
+    data: str = "shapes"
+    hyp: str = "yolor-640"
+    weights: str | None = None
+    image_size: int = Field(640, ge=32)
+    batch_size: int = Field(16, ge=0)
+    seed: int = Field(0, ge=0, lt=2**32)
+    precision: str = "auto"
+    recipe: TrainConfig = TrainConfig()
+
+    device: str = "auto"
+    workers: int = Field(4, ge=0)
+    cache: Literal["none", "ram"] = "none"
+    compile: bool = False
+    deterministic: bool = False
+    sync_batchnorm: Literal["auto", "on", "off"] = "auto"
+    save_every: int = Field(0, ge=0, description="optimizer steps; 0: once an epoch")
+    skip_limit: int = Field(10, ge=1, description="non-finite steps in a row before giving up")
+    timeout: float = Field(600, gt=0, description="seconds a collective may take")
+    heartbeat: float = Field(120, gt=0, description="seconds of silence of a lost process")
+
+    def to_yaml(self) -> str:
+        """Readable back by `run_config_from_yaml`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+FREE_ON_RESUME = (
+    "device", "workers", "cache", "compile", "deterministic", "sync_batchnorm", "save_every",
+    "skip_limit", "timeout", "heartbeat",
+)  # fmt: skip
+"""Fields that may differ from the resumed run."""
+
+
+def run_config_from_yaml(text: str, file: str) -> RunConfig:
+    """The inverse of `RunConfig.to_yaml`. Raises `UserError` naming file and line."""
+    return validate(parse_yaml(text, file), RunConfig)
+
+
+def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
+    """A recipe by path or shipped name (`finetune`), with `section.key=value` overrides."""
+    node = load_yaml(find_shipped("train", name_or_path))
+    return validate(apply_overrides(node, overrides), TrainConfig)
+
+
+def make_run_config(given: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
+    """A new run from the flags that were given. Raises `UserError`."""
+    values = dict(given)
+    values["recipe"] = load_recipe(values.get("hyp", "yolor-640"), overrides)
+    return RunConfig(**values)
+
+
+def resume_run_config(
+    saved: RunConfig, given: dict[str, Any], overrides: Sequence[str], where: str
+) -> RunConfig:
+    """The saved configuration with the flags that may change on resume.
+
+    Raises `UserError` for every flag that contradicts the run at `where`.
+    """
+    problems = [
+        f"--{_FLAGS.get(name, name)} {value}: contradicts the resumed run, whose value is"
+        f" {getattr(saved, name)} ({where}); leave the flag out, or start a new run with --weights"
+        for name, value in given.items()
+        if name not in FREE_ON_RESUME and not _same(name, value, saved)
+    ]
+    problems += [
+        f"--set {text}: contradicts the resumed run ({where}); leave it out"
+        for text in overrides
+        if _changes_recipe(saved.recipe, text)
+    ]
+    raise_problems(problems)
+    free = {name: value for name, value in given.items() if name in FREE_ON_RESUME}
+    return saved.model_copy(update=free)
+
+
+_FLAGS = {"image_size": "img", "batch_size": "batch-size"}
+
+
+def _same(name: str, value: Any, saved: RunConfig) -> bool:
+    # `auto` was resolved when the run began.
+    is_auto = (name, value) in (("precision", "auto"), ("batch_size", 0))
+    return is_auto or bool(getattr(saved, name) == value)
+
+
+def _changes_recipe(recipe: TrainConfig, text: str) -> bool:
+    node = parse_yaml(yaml.safe_dump(recipe.model_dump(mode="json")), "the resumed recipe")
+    return validate(apply_overrides(node, [text]), TrainConfig) != recipe
+
+
+def check_run_config(config: RunConfig) -> None:
+    """Refuse settings that contradict each other. Raises `UserError`."""
+    schedule = config.recipe.schedule
+    problems = []
+    if schedule.close_mosaic > schedule.epochs:
+        problems.append(
+            f"schedule.close_mosaic {schedule.close_mosaic}: more than the {schedule.epochs} epochs"
+            " there are; lower it"
+        )
+    if config.image_size % 32:
+        lower = config.image_size // 32 * 32
+        problems.append(
+            f"--img {config.image_size}: must be a multiple of 32; use {lower} or {lower + 32}"
+        )
+    raise_problems(problems)

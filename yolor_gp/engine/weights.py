@@ -1,0 +1,130 @@
+"""Weights to start from or to use: own checkpoints, safetensors, official files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from yolor_gp.config.model_spec import ModelSpec
+from yolor_gp.engine.checkpoint import DamagedCheckpointError, read_checkpoint, save_checkpoint
+from yolor_gp.engine.training_state import BEST, WEIGHTS
+from yolor_gp.errors import UserError
+from yolor_gp.interop.official_checkpoints import import_official
+from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
+from yolor_gp.models.builder import build_network
+from yolor_gp.models.network import DetectionNetwork
+
+MODEL_YAML, NAMES, IMAGE_SIZE = "model_yaml", "names", "image_size"
+"""Keys of the description that travels with weights."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors by name and what they belong to. image_size: trained at, None when unknown."""
+
+    spec: ModelSpec
+    names: tuple[str, ...]
+    tensors: Mapping[str, Tensor]
+    image_size: int | None = None
+
+
+def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
+    """Plain values from which the network can be built again."""
+    return {
+        MODEL_YAML: network.spec.resolved_yaml,
+        NAMES: list(network.names),
+        IMAGE_SIZE: image_size,
+    }
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Read a `.pt` (own or official), a `.safetensors`, or the best weights of a run folder.
+
+    Of own checkpoints the averaged weights are taken. Raises `UserError`.
+    """
+    file = Path(path)
+    if file.is_dir():
+        inside = [file / "weights" / BEST, file / BEST]
+        file = next((candidate for candidate in inside if candidate.is_file()), inside[0])
+    if not file.is_file():
+        raise UserError(f"{file}: no such weights; expected a .pt, .safetensors or run folder")
+    if file.suffix == ".safetensors":
+        spec, tensors, names = load_safetensors(file)
+        return Weights(spec, names, tensors)
+    try:
+        state = read_checkpoint(file)
+    except DamagedCheckpointError:
+        # Perhaps an official one, which knows best what is wrong with it if it isn't.
+        spec, tensors, names = import_official(file)
+        return Weights(spec, tuple(names), tensors)
+    return _weights(state["description"], state["average"]["network"], file)
+
+
+def load_network(
+    path: str | Path, *, device: str | torch.device = "cpu", num_classes: int | None = None
+) -> DetectionNetwork:
+    """The network of a weights file, in eval mode on `device`.
+
+    num_classes: build for another number of classes; what does not fit stays fresh.
+    """
+    weights = read_weights(path)
+    changed = num_classes is not None and num_classes != weights.spec.num_classes
+    spec = weights.spec.with_classes(num_classes) if changed and num_classes else weights.spec
+    network = build_network(spec, device=device, names=None if changed else weights.names)
+    if not isinstance(network, DetectionNetwork):
+        raise UserError(f"{path}: a classifier; expected a network that detects")
+    if changed:
+        transfer(network, weights)
+    else:
+        _load_all(network, weights, path)
+    return network.eval()
+
+
+def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None:
+    """Write a network's weights in float32: `.safetensors` for others, `.pt` as training does."""
+    tensors = {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    if path.suffix == ".safetensors":
+        save_safetensors(path, network.spec, tensors, network.names)
+        return
+    state = {
+        "kind": WEIGHTS,
+        "description": describe(network, image_size),
+        "average": {"updates": 0, "network": tensors},
+    }
+    save_checkpoint(state, path)
+
+
+def transfer(network: nn.Module, weights: Weights) -> tuple[int, int]:
+    """Copy every tensor whose name and shape agree; returns (copied, wanted)."""
+    own = network.state_dict()
+    fitting = {
+        name: tensor
+        for name, tensor in weights.tensors.items()
+        if name in own and own[name].shape == tensor.shape
+    }
+    network.load_state_dict(fitting, strict=False)
+    return len(fitting), len(own)
+
+
+def _load_all(network: nn.Module, weights: Weights, path: str | Path) -> None:
+    try:
+        network.load_state_dict(dict(weights.tensors))
+    except RuntimeError as error:
+        first = str(error).strip().splitlines()
+        raise UserError(f"{path}: weights do not fit their model: {' '.join(first[:2])}") from None
+
+
+def _weights(description: Mapping[str, Any], tensors: Mapping[str, Tensor], file: Path) -> Weights:
+    if MODEL_YAML not in description:
+        raise UserError(f"{file}: holds no detection network")
+    spec = ModelSpec.from_text(description[MODEL_YAML], str(file))
+    names = tuple(description[NAMES])
+    return Weights(spec, names, tensors, description.get(IMAGE_SIZE))
