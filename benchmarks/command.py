@@ -1,0 +1,97 @@
+"""`scripts/benchmark.py`: ours against the installed peers, in turns, as a table."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from benchmarks import catalogue
+from benchmarks.contest import hold
+from benchmarks.machine import describe
+from benchmarks.report import to_json, to_markdown
+from benchmarks.settings import Settings
+from benchmarks.work import Row
+from yolor_gp.commands.arguments import Arguments, whole_number
+from yolor_gp.config.suggest import did_you_mean
+from yolor_gp.errors import UserError
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Measure, print Markdown, write what was asked for; 0 unless nothing could be measured."""
+    options = _parser().parse(arguments)
+    works = catalogue.select(options.only or [], options.device)
+    if options.list:
+        for work in works:
+            print(f"{work.name:<28} {work.title}")
+        return 0
+    if not works:
+        names = [work.name for work in catalogue.WORKS]
+        word = options.only[0]
+        raise UserError(f"--only {word}: no such work{did_you_mean(word, names)}; see --list")
+    with tempfile.TemporaryDirectory(prefix="yolor-gp-benchmark-") as scratch:
+        settings = _settings(options, Path(scratch))
+        rows: list[Row] = []
+        for work in works:
+            _say(work.name)
+            rows += hold(work, settings, options.repeats, _say)
+    facts = describe(options.device)
+    print(to_markdown(rows, facts))
+    if options.json is not None:
+        options.json.write_text(to_json(rows, facts), encoding="utf-8")
+    if options.markdown is not None:
+        options.markdown.write_text(to_markdown(rows, facts), encoding="utf-8")
+    return 0
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def _parser() -> Arguments:
+    parser = Arguments(prog="benchmark", description=__doc__)
+    add = parser.add_argument
+    add("--only", action="append", metavar="NAME", help="works whose name begins so; repeatable")
+    add("--list", action="store_true", help="name the works and stop")
+    add("--images", type=Path, help="folder of COCO images; the built-in shapes without")
+    add("--annotations", type=Path, help="their COCO JSON")
+    add("--weights", type=Path, help="trained network of the validation row; random without")
+    add("--repeats", type=whole_number(1), help="runs of each work instead of its own number")
+    add("--full", action="store_true", help="evaluate as many boxes as the published table")
+    add("--device", default="cpu", help="cpu, cuda or cuda:N")
+    add("--threads", type=whole_number(1), default=Settings.threads, help="of torch")
+    add("--workers", type=whole_number(1), default=Settings.workers, help="of loaders, on cuda")
+    add("--json", type=Path, metavar="FILE", help="write the rows")
+    add("--markdown", type=Path, metavar="FILE", help="write the table")
+    add("--profile", type=Path, metavar="DIR", help="write traces of one run of each contender")
+    return parser
+
+
+def _settings(options: argparse.Namespace, scratch: Path) -> Settings:
+    images, annotations, weights = options.images, options.annotations, options.weights
+    if (images is None) != (annotations is None):
+        raise UserError("--images and --annotations: give both, or neither for the shapes")
+    missing = [
+        f"{path}: {flag} names no such {'folder' if flag == '--images' else 'file'}"
+        for flag, path in (
+            ("--images", images),
+            ("--annotations", annotations),
+            ("--weights", weights),
+        )
+        if path is not None and not path.exists()
+    ]
+    if missing:
+        raise UserError(*missing)
+    return Settings(
+        scratch=scratch,
+        images=None if images is None else images.resolve(),
+        annotations=None if annotations is None else annotations.resolve(),
+        weights=None if weights is None else weights.resolve(),
+        device=options.device,
+        full=options.full,
+        profile=options.profile,
+        threads=options.threads,
+        workers=options.workers,
+    )

@@ -1,0 +1,64 @@
+"""One timed run, and what many of them say."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+import torch
+
+
+@dataclass(frozen=True)
+class Timed:
+    """value: seconds, or a rate; result: what was computed, for comparison (picklable)."""
+
+    value: float
+    result: Any = None
+
+
+Run: TypeAlias = Callable[[], Timed]
+"""Does the work once and measures it."""
+
+
+def timed(work: Callable[[], Any], *, device: str = "cpu", keep: bool = True) -> Run:
+    """Seconds of a call; on CUDA, until the device has finished."""
+
+    def run() -> Timed:
+        synchronize(device)
+        start = time.perf_counter()
+        result = work()
+        synchronize(device)
+        return Timed(time.perf_counter() - start, result if keep else None)
+
+    return run
+
+
+def synchronize(device: str) -> None:
+    """Wait until a CUDA device has done all it was given; nothing elsewhere."""
+    if device.startswith("cuda"):
+        torch.cuda.synchronize(device)
+
+
+@dataclass(frozen=True)
+class Figures:
+    """The median of several runs, and their extremes."""
+
+    median: float
+    low: float
+    high: float
+
+    @classmethod
+    def of(cls, values: Sequence[float]) -> Figures:
+        """Raises `ValueError` without values."""
+        if not values:
+            raise ValueError("no runs to take a median of")
+        return cls(statistics.median(values), min(values), max(values))
+
+
+def turns(count: int, repeats: int) -> list[list[int]]:
+    """The order of `count` contenders in each round; everyone goes first equally often."""
+    order = list(range(count))
+    return [order[first % count :] + order[: first % count] for first in range(repeats)]
