@@ -12,9 +12,9 @@ from yolor_gp.commands.detect_loop import DetectionLoop, chosen_classes
 from yolor_gp.commands.run_folder import new_run_folder
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.sources import Live, Source, open_source
-from yolor_gp.engine.precision import PRECISIONS
+from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.engine.predict import Predictor
-from yolor_gp.engine.trainer import training_device
+from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.weights import load_network
 from yolor_gp.models.fuse import fuse
 
