@@ -1,0 +1,199 @@
+"""A data set's YAML: COCO JSON, YOLO text labels, or the built-in shapes.
+
+path: coco                                  # the folder everything below is relative to
+train: images/train2017                     # a folder of images
+val: images/val2017
+annotations: {train: annotations/a.json, val: annotations/b.json}
+
+path: my-data                               # the field's form: labels in ../labels/x.txt
+train: images/train                         # a folder, a list file, or a list of them
+val: [images/val, more/list.txt]
+names: [cat, dog]                           # or {0: cat, 1: dog}
+
+path: datasets/shapes                       # drawn on first use
+shapes: {train: 1500, val: 200}
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field
+
+from yolor_gp.config.shipped import find_shipped
+from yolor_gp.config.validate import Settings, validate
+from yolor_gp.config.yaml_source import Node, load_yaml
+from yolor_gp.errors import UserError, raise_problems
+
+Split = Literal["train", "val"]
+
+
+class ShapesConfig(Settings):
+    """The built-in data set: scenes drawn by this project."""
+
+    train: int = Field(1500, ge=1, le=10_000_000, description="images to draw")
+    val: int = Field(200, ge=1, le=10_000_000, description="images to draw")
+    size: int = Field(320, ge=64, le=4096, description="side of the square images in pixels")
+    max_objects: int = Field(12, ge=1, le=200, description="most objects of a scene")
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+
+class AnnotationFiles(Settings):
+    """COCO JSON files, one for each part."""
+
+    train: str | None = None
+    val: str | None = None
+
+
+class _DataFile(Settings):
+    """The keys of the YAML, before paths are resolved and forms told apart."""
+
+    path: str = "."
+    train: str | list[str] | None = None
+    val: str | list[str] | None = None
+    test: str | list[str] | None = Field(None, description="accepted and unused")
+    annotations: AnnotationFiles | None = None
+    names: list[str] | dict[str, str] | None = None
+    nc: int | None = Field(None, ge=1)
+    shapes: ShapesConfig | None = None
+    download: str | None = Field(None, description="accepted and unused: nothing is downloaded")
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """A data set to open. Paths are absolute.
+
+    train, val: files and folders of the images; annotations: split -> COCO JSON (form "coco");
+    names: class names by label (form "yolo"; the other forms know them from the data).
+    """
+
+    file: Path
+    form: Literal["coco", "yolo", "shapes"]
+    root: Path
+    train: tuple[Path, ...]
+    val: tuple[Path, ...]
+    annotations: dict[str, Path]
+    names: tuple[str, ...]
+    shapes: ShapesConfig | None = None
+
+    def images(self, split: Split) -> tuple[Path, ...]:
+        """The image sources of a split. Raises `UserError` when the file does not name them."""
+        sources = self.train if split == "train" else self.val
+        if not sources and self.form != "shapes":
+            raise UserError(f"{self.file}: '{split}' is missing; name the folder of its images")
+        return sources
+
+
+def load_data_config(path: str | Path, directory: str | Path | None = None) -> DataConfig:
+    """Read a data YAML by path or shipped name (`shapes`).
+
+    directory: used instead of the file's own `path`. A relative `path` is relative to the YAML's
+    folder, but for built-in shapes, which are written, relative to the current directory.
+    Raises `UserError` with one line per problem, naming file and line.
+    """
+    file = find_shipped("data", path)
+    node = load_yaml(file)
+    settings = validate(_with_text_names(node), _DataFile)
+    form = _form(settings, node, file)
+    base = Path.cwd() if form == "shapes" else file.resolve().parent
+    root = Path(directory).absolute() if directory is not None else base / settings.path
+    names = _class_names(settings, node, file) if form == "yolo" else ()
+    files = {} if settings.annotations is None else settings.annotations.model_dump()
+    return DataConfig(
+        file=file,
+        form=form,
+        root=root,
+        train=_resolve(root, settings.train),
+        val=_resolve(root, settings.val),
+        annotations={split: root / name for split, name in files.items() if name is not None},
+        names=names,
+        shapes=settings.shapes,
+    )
+
+
+def _form(settings: _DataFile, node: Node, file: Path) -> Literal["coco", "yolo", "shapes"]:
+    """Tell the three forms apart by their keys; refuse keys that contradict each other."""
+    if settings.shapes is not None:
+        others = [
+            key for key in ("train", "val", "annotations", "names", "nc") if key in node.value
+        ]
+        raise_problems(
+            f"{node.key_locations[key]}: '{key}' does not belong beside 'shapes'; remove one"
+            for key in others
+        )
+        return "shapes"
+    if settings.train is None and settings.val is None:
+        raise UserError(f"{file}: neither 'train' nor 'val' is given; name the folders of images")
+    if settings.annotations is None:
+        return "yolo"
+    problems = [
+        f"{node.key_locations[split]}: 'annotations' has no '{split}'; name its COCO JSON file"
+        for split in ("train", "val")
+        if getattr(settings, split) is not None and getattr(settings.annotations, split) is None
+    ]
+    problems += [
+        f"{node.key_locations[key]}: '{key}' comes from the COCO JSON; remove it here"
+        for key in ("names", "nc")
+        if key in node.value
+    ]
+    raise_problems(problems)
+    return "coco"
+
+
+def _class_names(settings: _DataFile, node: Node, file: Path) -> tuple[str, ...]:
+    """Names by label from a list, a mapping, or (as the field allows) `nc` alone."""
+    given = settings.names
+    if given is None:
+        if settings.nc is None:
+            raise UserError(f"{file}: 'names' is missing; list the class names")
+        return tuple(f"class{label}" for label in range(settings.nc))
+    where = node.key_locations["names"]
+    if isinstance(given, dict):
+        expected = [str(label) for label in range(len(given))]
+        if sorted(given) != sorted(expected):
+            raise UserError(
+                f"{where}: the keys of 'names' must be 0 to {len(given) - 1}, found "
+                f"{', '.join(given)}"
+            )
+        given = [given[label] for label in expected]
+    problems = [
+        f"{where}: the class name '{name}' is given twice"
+        for name in sorted({name for name in given if given.count(name) > 1})
+    ]
+    if not given:
+        problems.append(f"{where}: 'names' is empty; list the class names")
+    if settings.nc is not None and settings.nc != len(given):
+        problems.append(
+            f"{node.key_locations['nc']}: 'nc' is {settings.nc}, but 'names' has {len(given)}"
+        )
+    raise_problems(problems)
+    return tuple(given)
+
+
+def _with_text_names(node: Node) -> Node:
+    """Names such as `no` or `1` are read by YAML as other types; as class names they are text."""
+    if not isinstance(node.value, dict) or "names" not in node.value:
+        return node
+    names = node.value["names"]
+    if isinstance(names.value, list):
+        items: object = [_as_text(item) for item in names.value]
+    elif isinstance(names.value, dict):
+        items = {key: _as_text(item) for key, item in names.value.items()}
+    else:
+        return node
+    text_names = Node(items, names.location, names.key_locations)
+    return Node({**node.value, "names": text_names}, node.location, node.key_locations)
+
+
+def _as_text(node: Node) -> Node:
+    if isinstance(node.value, bool | int | float):
+        return Node(str(node.value), node.location, node.key_locations)
+    return node
+
+
+def _resolve(root: Path, value: str | list[str] | None) -> tuple[Path, ...]:
+    if value is None:
+        return ()
+    return tuple(root / item for item in ([value] if isinstance(value, str) else value))

@@ -1,0 +1,147 @@
+"""Images with objects, whatever form their labels came in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from yolor_gp.data.annotation_table import AnnotationTable
+from yolor_gp.data.images import ImageCache, read_image
+from yolor_gp.data.instances import Instances
+from yolor_gp.data.outlines import paint
+from yolor_gp.errors import UserError
+from yolor_gp.ops.letterbox import evaluation_letterbox, resize
+from yolor_gp.structures.batch import ImageMeta
+from yolor_gp.structures.ground_truth import GroundTruth
+from yolor_gp.structures.sample import Polygons, Sample
+
+RECENT_BYTES = 512 * 2**20
+"""Without a RAM cache this much of the pictures last read stays in memory, for mosaics."""
+
+
+class DetectionDataset:
+    """One part of a data set.
+
+    image_size: what the long side of scaled pictures is; cache "ram" keeps every scaled picture;
+    load_truth: gives the COCO dictionary of this part, crowds included.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        table: AnnotationTable,
+        fingerprint: str,
+        load_truth: Callable[[], dict[str, Any]],
+        *,
+        image_size: int,
+        cache: Literal["none", "ram"] = "none",
+    ) -> None:
+        if not len(table):
+            raise UserError(f"{name}: has no images")
+        self.name, self.table, self.fingerprint = name, table, fingerprint
+        self.image_size = image_size
+        self._load_truth = load_truth
+        if cache == "ram":
+            _check_memory(name, table, image_size)
+        self._cache = ImageCache(None if cache == "ram" else RECENT_BYTES)
+
+    def __len__(self) -> int:
+        return len(self.table)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names by label."""
+        return self.table.names
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether the objects have outlines."""
+        return self.table.has_outlines
+
+    @property
+    def image_ids(self) -> NDArray[np.int64]:
+        """i64[N], as in the ground truth."""
+        return self.table.image_ids
+
+    def image_path(self, index: int) -> str:
+        """Where an image lies."""
+        return self.table.path(index)
+
+    def original_size(self, index: int) -> tuple[int, int]:
+        """(height, width) of an image before any scaling."""
+        return self.table.size(index)
+
+    def meta(self, index: int) -> ImageMeta:
+        """Where an image comes from."""
+        return ImageMeta(
+            int(self.table.image_ids[index]), self.table.path(index), self.table.size(index)
+        )
+
+    def instances(self, index: int) -> Instances:
+        """The objects of an image in its original pixels."""
+        return self.table.instances(index)
+
+    def read_original(self, index: int) -> NDArray[np.uint8]:
+        """The picture as it is on disk, u8[H, W, 3] RGB. Raises `UserError` naming the file."""
+        return read_image(self.table.path(index), self.table.size(index))
+
+    def read_scaled(self, index: int) -> NDArray[np.uint8]:
+        """The picture with its long side scaled to `image_size`. Don't write to it."""
+        image = self._cache.get(index)
+        if image is None:
+            geometry = evaluation_letterbox(self.table.size(index), self.image_size)
+            image = resize(self.read_original(index), geometry.scaled_size)
+            self._cache.put(index, image)
+        return image
+
+    def load(self, index: int) -> Sample:
+        """One image with its objects in original pixels, without augmentation."""
+        instances, size = self.instances(index), self.table.size(index)
+        masks: list[Polygons | NDArray[np.uint8]] = []
+        if instances.has_rings:
+            for rings, even_odd in zip(instances.rings(), instances.even_odd, strict=True):
+                masks.append(_bitmap(rings, size) if even_odd else tuple(rings))
+        return Sample(
+            self.read_original(index),
+            instances.boxes.copy(),
+            instances.labels,
+            tuple(masks),
+            self.meta(index),
+        )
+
+    def ground_truth(self) -> GroundTruth:
+        """What detections are compared with; the dictionary is read when it is asked for."""
+        return GroundTruth(self.table.category_ids, self.table.names, self._load_truth)
+
+
+def _bitmap(rings: list[NDArray[np.float32]], size: tuple[int, int]) -> NDArray[np.uint8]:
+    bitmap = np.zeros(size, np.uint8)
+    paint(bitmap, rings, 1, even_odd=True)
+    return bitmap
+
+
+def _check_memory(name: str, table: AnnotationTable, image_size: int) -> None:
+    """Refuse a RAM cache that can't fit, before it fills half of the memory."""
+    long_side = table.sizes.max(axis=1).astype(np.float64)
+    needed = int((3 * table.sizes.prod(axis=1) * (image_size / long_side) ** 2).sum())
+    available = _available_memory()
+    if available is not None and needed > available:
+        raise UserError(
+            f"{name}: a RAM cache needs {needed / 2**30:.1f} GiB, but {available / 2**30:.1f} GiB"
+            " are free; choose no cache, or a smaller image size"
+        )
+
+
+def _available_memory() -> int | None:
+    """Bytes that can be used without swapping, where the system tells (Linux)."""
+    try:
+        for line in Path("/proc/meminfo").read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    except (OSError, ValueError):
+        pass
+    return None

@@ -1,0 +1,107 @@
+"""Reading pictures, and keeping them in memory."""
+
+from __future__ import annotations
+
+import threading
+from collections import OrderedDict
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, UnidentifiedImageError
+
+from yolor_gp.errors import UserError
+
+IMAGE_SUFFIXES = frozenset(
+    (".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".pbm", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
+)
+"""What OpenCV reads everywhere."""
+
+_EXIF_ORIENTATION = 274
+_COLOR_RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)  # OpenCV 4.11 and later
+
+
+def read_image(path: str | Path, size: tuple[int, int] | None = None) -> NDArray[np.uint8]:
+    """An RGB picture, u8[H, W, 3], turned as its EXIF data says.
+
+    size: the (height, width) its labels were made for: a picture that has it only without being
+    turned is left unturned. Raises `UserError` naming the file when it is missing, can't be read
+    or has another size.
+    """
+    try:
+        data = np.fromfile(path, np.uint8)
+    except OSError as error:
+        raise UserError(f"{path}: cannot be read ({error.strerror}); check the path") from None
+    image = _decode(data, turned=True)
+    if image is not None and size is not None and image.shape[:2] != size:
+        unturned = _decode(data, turned=False)
+        if unturned is None or unturned.shape[:2] != size:
+            height, width = image.shape[:2]
+            raise UserError(
+                f"{path}: the picture is {width} x {height} pixels, but its labels are for"
+                f" {size[1]} x {size[0]}"
+            )
+        image = unturned
+    if image is None:
+        raise UserError(f"{path}: not a picture that can be read; replace or remove it")
+    return image
+
+
+def image_size(path: str | Path) -> tuple[int, int]:
+    """(height, width) as `read_image` returns it, from the file's header alone."""
+    try:
+        with Image.open(path) as image:
+            width, height = image.size
+            turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
+    except UnidentifiedImageError:
+        raise UserError(f"{path}: not a picture that can be read; replace or remove it") from None
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"{path}: cannot be read ({reason})") from None
+    return (width, height) if turned else (height, width)
+
+
+def _decode(data: NDArray[np.uint8], turned: bool) -> NDArray[np.uint8] | None:
+    if not data.size:
+        return None
+    flags = cv2.IMREAD_COLOR if _COLOR_RGB is None else _COLOR_RGB
+    try:
+        image = cv2.imdecode(data, flags | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION))
+    except cv2.error:
+        return None
+    if image is not None and _COLOR_RGB is None:
+        image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    return image  # type: ignore[return-value]
+
+
+class ImageCache:
+    """Pictures by index, the least recently used dropped beyond `limit` bytes (None: none is).
+
+    Safe to use from several threads.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._images: OrderedDict[int, NDArray[np.uint8]] = OrderedDict()
+        self._bytes = 0
+        self._lock = threading.Lock()
+
+    def get(self, index: int) -> NDArray[np.uint8] | None:
+        """The picture, if it is here. Don't write to it."""
+        with self._lock:
+            image = self._images.get(index)
+            if image is not None and self._limit is not None:
+                self._images.move_to_end(index)
+            return image
+
+    def put(self, index: int, image: NDArray[np.uint8]) -> None:
+        """Keep a picture."""
+        with self._lock:
+            if index in self._images:
+                return
+            self._images[index] = image
+            self._bytes += image.nbytes
+            while self._limit is not None and self._bytes > self._limit:
+                _, dropped = self._images.popitem(last=False)
+                self._bytes -= dropped.nbytes
