@@ -4,22 +4,26 @@ Two conventions stand side by side (`gflops` is the one of the paper's tables):
 gflops_conv: 2 x multiply-adds of the convolutions, as `torch.utils.flop_counter` gives;
 gflops: the same plus 2 for every output element of nearest-neighbour upsampling.
 Activations, pooling, concatenation, addition and implicit layers cost nothing in both.
-Parameters are those left after folding, as a deployed network has them. Classifiers follow the
-convention of Table 2: 256 x 256 pixels, and the weights of the convolutions only.
+Parameters are those left when batch normalisation and RepConv are folded, implicit constants
+included. Classifiers follow the convention of Table 2: 256 x 256 pixels, and the weights of the
+convolutions only.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from yolor_gp.config.model_spec import LayerSpec, ModelSpec
+from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.fuse import fuse
+from yolor_gp.models.heads.anchor_head import AnchorHead
 from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
 
 Network = DetectionNetwork | ClassifierNetwork
@@ -57,17 +61,19 @@ def summarize(network_or_spec: Network | ModelSpec, size: int | None = None) -> 
     size: of the square image, a multiple of the network's largest stride; 640 for detectors and
     256 for classifiers when None. Raises `UserError` when the spec is wrong.
     """
-    is_spec = isinstance(network_or_spec, ModelSpec)
-    spec = network_or_spec if is_spec else network_or_spec.spec
-    network = fuse(build_network(spec, device="meta"))
+    given = network_or_spec
+    spec: ModelSpec = given if isinstance(given, ModelSpec) else given.spec
+    network = build_network(spec, device="meta")
+    implicit = [_implicit_parameters(module) for module in _layers_of(network)]
+    fuse(network)
     weights_only = isinstance(network, ClassifierNetwork)
     size = size or (CLASSIFICATION_SIZE if weights_only else DETECTION_SIZE)
     layers = [
-        LayerSummary(layer, sources, _count_parameters(module, weights_only))
-        for layer, sources, module in zip(
-            spec.layers, network.sources, [*network.layers, network.head], strict=True
-        )
+        LayerSummary(spec.layers[i], network.sources[i], _parameters(module, weights_only))
+        for i, module in enumerate(_layers_of(network))
     ]
+    for layer, learned_constants in zip(layers, implicit, strict=True):
+        layer.params += learned_constants
     with _counting(network, layers), torch.no_grad():
         network(torch.empty(1, 3, size, size, device="meta"))
     conv = sum(layer.conv_flops for layer in layers)
@@ -82,15 +88,27 @@ def summarize(network_or_spec: Network | ModelSpec, size: int | None = None) -> 
     )
 
 
-def _count_parameters(module: nn.Module, weights_only: bool) -> int:
+def _layers_of(network: Network) -> list[nn.Module]:
+    return [*network.layers, network.head]
+
+
+def _parameters(module: nn.Module, weights_only: bool) -> int:
     return sum(p.numel() for p in module.parameters() if not weights_only or p.ndim > 1)
+
+
+def _implicit_parameters(head: nn.Module) -> int:
+    """Constants of a head that folding carries into its convolutions."""
+    if not isinstance(head, AnchorHead):
+        return 0
+    constants = [m for m in head.modules() if isinstance(m, ImplicitAdd | ImplicitMultiply)]
+    return sum(constant.value.numel() for constant in constants)
 
 
 @contextmanager
 def _counting(network: Network, layers: list[LayerSummary]) -> Iterator[None]:
     """Hooks that add each module's operations to its layer while the network runs."""
     handles = []
-    for layer, module in zip(layers, [*network.layers, network.head], strict=True):
+    for layer, module in zip(layers, _layers_of(network), strict=True):
         for part in module.modules():
             if isinstance(part, nn.Conv2d | nn.Upsample):
                 handles.append(part.register_forward_hook(_part_hook(layer)))
@@ -102,7 +120,10 @@ def _counting(network: Network, layers: list[LayerSummary]) -> Iterator[None]:
             handle.remove()
 
 
-def _part_hook(layer: LayerSummary):  # type: ignore[no-untyped-def]
+Hook = Callable[[nn.Module, Any, Any], None]
+
+
+def _part_hook(layer: LayerSummary) -> Hook:
     def count(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         if isinstance(module, nn.Conv2d):
             layer.conv_flops += 2 * output.numel() * module.weight[0].numel()
@@ -112,8 +133,8 @@ def _part_hook(layer: LayerSummary):  # type: ignore[no-untyped-def]
     return count
 
 
-def _shape_hook(layer: LayerSummary):  # type: ignore[no-untyped-def]
-    def note(module: nn.Module, inputs: object, output: object) -> None:
+def _shape_hook(layer: LayerSummary) -> Hook:
+    def note(module: nn.Module, inputs: Any, output: Any) -> None:
         outputs = output[0] if isinstance(output, tuple) else (output,)
         layer.output_shapes = [tuple(x.shape[1:]) for x in outputs]
 

@@ -1,0 +1,89 @@
+"""`scripts/summarize_model.py`: layers, parameters and FLOPs of model files, without weights.
+
+GFLOPs stand in the convention of the paper's tables (2 x multiply-adds of the convolutions, and 2
+per element of nearest upsampling) and in that of torch's counter (convolutions only).
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from yolor_gp.commands.arguments import Arguments, whole_number
+from yolor_gp.commands.paper_table import markdown_table, paper_rows
+from yolor_gp.config.model_spec import load_model_spec
+from yolor_gp.errors import UserError
+from yolor_gp.models.summary import ModelSummary, summarize
+
+
+def parser() -> Arguments:
+    """Every flag of the command."""
+    flags = Arguments(prog="summarize_model.py", description=__doc__)
+    add = flags.add_argument
+    add("models", nargs="*", help="model files, by path or shipped name")
+    add("--size", type=whole_number(32), help="side of the image, px; 640, classifiers 256")
+    add("--classes", type=whole_number(1), help="number of classes in place of the file's")
+    add("--paper", action="store_true", help="every row of the paper's tables beside its figures")
+    add("--json", metavar="FILE", help="also write the figures; params are counts, not millions")
+    return flags
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print summaries. Raises `UserError` for what the user can mend."""
+    options = parser().parse(arguments)
+    if options.paper == bool(options.models):
+        raise UserError("summarize_model.py: give model files, or --paper for all of the tables")
+    if options.paper:
+        figures = paper_rows()
+        print(markdown_table(figures))
+    else:
+        figures = []
+        for model in options.models:
+            spec = load_model_spec(model)
+            if options.classes:
+                spec = spec.with_classes(options.classes)
+            summary = summarize(spec, options.size)
+            print(_text(summary))
+            figures.append(_figures(summary))
+    if options.json:
+        _write_json(options.json, figures)
+    return 0
+
+
+def _text(summary: ModelSummary) -> str:
+    lines = [
+        f"{summary.name}, {summary.size} x {summary.size}",
+        f"{'layer':>5}  {'from':<12} {'block':<14} {'output':<18} {'params':>12} {'GFLOPs':>9}",
+    ]
+    for layer in summary.layers:
+        shapes = " ".join("x".join(map(str, shape)) for shape in layer.output_shapes[:1])
+        sources = ",".join("image" if s < 0 else str(s) for s in layer.sources)
+        flops = (layer.conv_flops + layer.upsample_flops) / 1e9
+        lines.append(
+            f"{layer.spec.index:>5}  {sources:<12} {layer.spec.block:<14} {shapes:<18}"
+            f" {layer.params:>12,} {flops:>9.3f}"
+        )
+    lines += [
+        f"{len(summary.layers)} layers, {summary.params:,} parameters,"
+        f" {summary.gflops:.3f} GFLOPs ({summary.gflops_conv:.3f} in the convolutions)",
+        f"{summary.gflops:.1f} G / {summary.params / 1e6:.1f} M",
+    ]
+    return "\n".join(lines)
+
+
+def _figures(summary: ModelSummary) -> dict[str, Any]:
+    return {
+        "name": summary.name,
+        "params": summary.params,
+        "gflops": summary.gflops,
+        "gflops_conv": summary.gflops_conv,
+    }
+
+
+def _write_json(file: str, figures: list[dict[str, Any]]) -> None:
+    try:
+        Path(file).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
