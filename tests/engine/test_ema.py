@@ -1,0 +1,45 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from yolor_gp.config.train_config import EmaConfig
+from yolor_gp.engine.ema import WeightAverage, decay_at
+
+
+def test_decay_by_hand() -> None:
+    config = EmaConfig()
+    assert decay_at(config, 2000) == pytest.approx(0.9999 * (1 - math.exp(-1)))
+    assert decay_at(config, 10**6) == pytest.approx(0.9999)
+
+
+def test_weights_and_statistics_are_averaged_and_counters_copied() -> None:
+    network = nn.BatchNorm2d(2)
+    average = WeightAverage(network, EmaConfig(decay=0.5, warmup=1))
+    with torch.no_grad():
+        network.weight.fill_(3.0)
+        network.running_mean.fill_(8.0)
+        network.num_batches_tracked.fill_(7)
+    average.update(network)
+    kept = 0.5 * (1 - math.exp(-1))
+    mine = average.network
+    assert isinstance(mine, nn.BatchNorm2d)
+    assert mine.weight.tolist() == pytest.approx([kept + (1 - kept) * 3] * 2)
+    assert mine.running_mean is not None and mine.num_batches_tracked is not None
+    assert mine.running_mean.tolist() == pytest.approx([(1 - kept) * 8] * 2)
+    assert mine.num_batches_tracked.item() == 7
+    assert not mine.training and not mine.weight.requires_grad
+
+
+def test_state_goes_round() -> None:
+    torch.manual_seed(0)
+    network = nn.Linear(3, 2)
+    average = WeightAverage(network, EmaConfig())
+    average.update(nn.Linear(3, 2))
+    again = WeightAverage(network, EmaConfig())
+    again.load_state_dict(average.state_dict())
+    assert again.updates == 1
+    assert torch.equal(average.network.weight, again.network.weight)
