@@ -149,7 +149,7 @@ RAW: dict[str, tuple[bytes, str]] = {
     "something else stored": (storage("module", torch.HalfStorage, "0", "cpu", 8), "refers"),
     "a path as a storage": (dump(Stored(id="../../etc/passwd")), "refers"),
     "numpy objects": (
-        dump(Call(getattr(torch, "Size"), [10**30])), "do not fit"
+        dump(Call(torch.Size, [10**30])), "do not fit"
     ),
 }  # fmt: skip
 

@@ -107,7 +107,7 @@ class Shortcut(ManyInputs):
 class ImplicitA(ImplicitAdd):
     """`ImplicitAdd` for a width the file states."""
 
-    widths = ("channels",)
+    widths = ()
 
     def __init__(self, in_channels: int, channels: Width | None = None) -> None:
         if channels not in (None, in_channels):
@@ -119,7 +119,7 @@ class ImplicitA(ImplicitAdd):
 class ImplicitM(ImplicitMultiply):
     """`ImplicitMultiply` for a width the file states."""
 
-    widths = ("channels",)
+    widths = ()
 
     def __init__(self, in_channels: int, channels: Width | None = None) -> None:
         if channels not in (None, in_channels):

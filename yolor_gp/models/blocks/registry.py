@@ -10,13 +10,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Annotated, ClassVar, TypeVar
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 from torch import nn
+
+
+def _square(value: object) -> object:
+    """The field writes a kernel of 1 as [1, 1] in places."""
+    if isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
+        return value[0]
+    return value
+
 
 # What arguments of a model file may be; the builder checks them before anything is constructed.
 Width = Annotated[int, Field(ge=1, le=65536)]
 Count = Annotated[int, Field(ge=1, le=256)]
-Kernel = Annotated[int, Field(ge=1, le=64)]
+Kernel = Annotated[int, BeforeValidator(_square), Field(ge=1, le=64)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Expansion = Annotated[float, Field(gt=0, le=16)]
 

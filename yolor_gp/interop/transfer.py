@@ -1,0 +1,152 @@
+"""Weights of one network carried to another, for fine-tuning: what fits is copied, the rest told.
+
+The decoder's outputs depend on the classes. Where their number or order differs, the rows of boxes,
+objectness and mask coefficients are kept, and those of classes both networks know by name.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from yolor_gp.errors import UserError
+from yolor_gp.models.network import DetectionNetwork
+
+
+@dataclass(frozen=True)
+class TransferReport:
+    """What became of every tensor, by name.
+
+    copied: as a whole; partly: decoder tensors, with the rows kept; left_out: given, but of
+    another shape or unknown to the network, with the reason; fresh: the network's own, not given.
+    """
+
+    copied: tuple[str, ...]
+    partly: Mapping[str, str]
+    left_out: Mapping[str, str]
+    fresh: tuple[str, ...]
+
+    def __str__(self) -> str:
+        lines = [f"{len(self.copied)} tensors copied"]
+        lines += [f"{name}: {kept}" for name, kept in self.partly.items()]
+        lines += [f"{name}: left out, {reason}" for name, reason in self.left_out.items()]
+        lines += [f"{name}: not given, starts fresh" for name in self.fresh]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class _Decoder:
+    """How the rows of a decoder's output are arranged: A times (5, classes, coefficients)."""
+
+    anchors: int
+    names: tuple[str, ...]
+    coefficients: int
+
+    def rows(self, tensor: Tensor) -> Tensor:
+        """[.., A * (5 + C + K), ..] as [A, 5 + C + K, ..]; a multiplier has them second."""
+        flat = tensor.squeeze(0) if tensor.shape[0] == 1 else tensor
+        return flat.reshape(self.anchors, 5 + len(self.names) + self.coefficients, *flat.shape[1:])
+
+
+@torch.no_grad()
+def transfer(
+    state_dict: Mapping[str, Tensor],
+    network: DetectionNetwork,
+    source_names: Sequence[str] | None = None,
+) -> TransferReport:
+    """Copy into `network` what fits of `state_dict`, weights of any network of this package.
+
+    source_names: the classes `state_dict` was trained for; without them, decoder tensors are
+    copied only where their shapes are equal. Raises `UserError` when nothing fits.
+    """
+    own = network.state_dict()
+    copied: list[str] = []
+    partly: dict[str, str] = {}
+    left_out: dict[str, str] = {}
+    for name, given in state_dict.items():
+        target = own.get(name)
+        if target is None:
+            left_out[name] = "the network has no such tensor"
+        elif name in _decoder_tensors(network) and _must_match(
+            given, target, network, source_names
+        ):
+            kept = _copy_rows(given, target, network, source_names or ())
+            if kept is None:
+                left_out[name] = _shapes(given, target)
+            else:
+                partly[name] = kept
+        elif given.shape != target.shape:
+            left_out[name] = _shapes(given, target)
+        else:
+            target.copy_(given)
+            copied.append(name)
+    if not copied:
+        raise UserError(
+            "none of the given weights fits this network: they belong to another model file; "
+            "choose the model file they were trained with"
+        )
+    fresh = tuple(name for name in own if name not in state_dict)
+    return TransferReport(tuple(copied), partly, left_out, fresh)
+
+
+def _decoder_tensors(network: DetectionNetwork) -> set[str]:
+    parts = ("conv.weight", "conv.bias", "implicit_multiply.value")
+    return {
+        f"head.levels.{index}.{part}" for index in range(len(network.head.levels)) for part in parts
+    }
+
+
+def _must_match(
+    given: Tensor, target: Tensor, network: DetectionNetwork, names: Sequence[str] | None
+) -> bool:
+    """Whether rows are copied by name: other classes, or the same ones in another order.
+
+    Where the shapes are equal and no class is known by name, the whole is copied, as is usual.
+    """
+    if given.shape != target.shape:
+        return True
+    return names is not None and tuple(names) != network.names and bool(
+        set(names) & set(network.names)
+    )  # fmt: skip
+
+
+def _copy_rows(
+    given: Tensor, target: Tensor, network: DetectionNetwork, names: Sequence[str]
+) -> str | None:
+    """Copy the rows that mean the same; what was kept, or None when the tensors do not compare."""
+    head = network.head
+    outputs = max(given.shape[:2]) if given.shape[0] == 1 else given.shape[0]
+    coefficients = outputs // head.num_anchors - 5 - len(names)
+    other_axes = [
+        list(tensor.shape[1:]) if tensor.shape[0] != 1 else list(tensor.shape[2:])
+        for tensor in (given, target)
+    ]
+    if not names or coefficients < 0 or outputs % head.num_anchors:
+        return None
+    if other_axes[0] != other_axes[1]:
+        return None
+    source = _Decoder(head.num_anchors, tuple(names), coefficients).rows(given)
+    own = _Decoder(head.num_anchors, network.names, head.num_masks).rows(target)
+    own[:, :5] = source[:, :5]
+    kept = "boxes, objectness"
+    if coefficients == head.num_masks and coefficients:
+        own[:, -coefficients:] = source[:, -coefficients:]
+        kept += ", mask coefficients"
+    shared = list(_shared_classes(names, network.names))
+    for there, here in shared:
+        own[:, 5 + here] = source[:, 5 + there]
+    return f"kept {kept} and {len(shared)} of {len(network.names)} classes, known by name"
+
+
+def _shared_classes(source: Sequence[str], target: Sequence[str]) -> Iterator[tuple[int, int]]:
+    places = {name: index for index, name in enumerate(source)}
+    for here, name in enumerate(target):
+        if name in places:
+            yield places[name], here
+
+
+def _shapes(given: Tensor, target: Tensor) -> str:
+    return f"its shape is {list(given.shape)}, the network's {list(target.shape)}"
