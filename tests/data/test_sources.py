@@ -13,7 +13,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
-from yolor_gp.data.image_file import read_image
+from yolor_gp.data.images import read_image
 from yolor_gp.data.sources import Frame, open_source
 from yolor_gp.errors import UserError
 

@@ -85,7 +85,7 @@ class _Parser:
         names: dict[int, str] = {}
         for category in self.content["categories"]:
             key, name = category.get("id"), category.get("name")
-            if not _is_int(key) or not isinstance(name, str):
+            if not is_whole(key) or not isinstance(name, str):
                 self._problem(f"category {key!r}: expected a whole number 'id' and a text 'name'")
             elif key in names:
                 self._problem(f"category id {key} is given twice ('{names[key]}' and '{name}')")
@@ -100,9 +100,9 @@ class _Parser:
         for image in self.content["images"]:
             key = image.get("id")
             sides = (image.get("height"), image.get("width"))
-            if not _is_int(key) or not isinstance(image.get("file_name"), str):
+            if not is_whole(key) or not isinstance(image.get("file_name"), str):
                 self._problem(f"image {key!r}: expected a whole number 'id' and a 'file_name'")
-            elif not all(_is_int(side) and 0 < side < 2**20 for side in sides):
+            elif not all(is_whole(side) and 0 < side < 2**20 for side in sides):
                 self._problem(f"image {key}: expected positive 'height' and 'width', found {sides}")
             elif key in images:
                 self._problem(f"image id {key} is given twice")
@@ -116,7 +116,7 @@ class _Parser:
         by_image: dict[int, list[dict[str, Any]]] = defaultdict(list)
         for annotation in self.content["annotations"]:
             key = annotation.get("image_id")
-            if not _is_int(key) or key not in images:
+            if not is_whole(key) or key not in images:
                 self._problem(f"{_name(annotation)}: 'image_id' {key!r} is not among the images")
             else:
                 by_image[key].append(annotation)
@@ -130,7 +130,7 @@ class _Parser:
         size: tuple[int, int],
     ) -> None:
         category = annotation.get("category_id")
-        if not _is_int(category) or category not in labels:
+        if not is_whole(category) or category not in labels:
             known = ", ".join(map(str, list(labels)[:10]))
             self._problem(
                 f"{_name(annotation)}: 'category_id' {category!r} is not among the categories"
@@ -138,7 +138,7 @@ class _Parser:
             )
             return
         box = annotation.get("bbox")
-        if not (isinstance(box, list) and len(box) == 4 and all(map(_is_number, box))):
+        if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
             self._problem(f"{_name(annotation)}: expected 'bbox' [x, y, width, height], got {box}")
             return
         if annotation.get("iscrowd"):
@@ -167,7 +167,7 @@ class _Parser:
 def _outlines(segmentation: Any, size: tuple[int, int]) -> tuple[Sequence[Sequence[float]], bool]:
     """The rings of a COCO segmentation, and whether they cut holes. Raises `ValueError`."""
     if isinstance(segmentation, dict):
-        return bitmap_outlines(_decode_runs(segmentation, size)), True
+        return bitmap_outlines(decode_runs(segmentation, size)), True
     if segmentation is None or segmentation == []:
         return [], False
     if not isinstance(segmentation, list):
@@ -194,7 +194,7 @@ def _polygon(numbers: Any, size: tuple[int, int]) -> array[float]:
     return ring
 
 
-def _decode_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> NDArray[np.uint8]:
+def decode_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> NDArray[np.uint8]:
     """Compressed (text) or plain (list) run lengths -> u8[H, W]. Raises `ValueError`."""
     counts = segmentation.get("counts")
     if segmentation.get("size") != list(size):
@@ -202,7 +202,7 @@ def _decode_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> NDArray
             f"'segmentation' has size {segmentation.get('size')}, its image {list(size)}"
         )
     runs = _text_runs(counts) if isinstance(counts, str) else counts
-    if not isinstance(runs, list) or not all(_is_int(run) and run >= 0 for run in runs):
+    if not isinstance(runs, list) or not all(is_whole(run) and run >= 0 for run in runs):
         raise ValueError("expected 'counts' of 'segmentation' as run lengths or their text form")
     if sum(runs) != size[0] * size[1]:
         raise ValueError("the run lengths of 'segmentation' do not add up to the image")
@@ -233,11 +233,13 @@ def _text_runs(text: str) -> list[int]:
     return runs
 
 
-def _is_int(value: Any) -> bool:
+def is_whole(value: Any) -> bool:
+    """Whether a JSON value is a whole number of sensible size."""
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**62
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether a JSON value is a finite number of sensible size."""
     return (
         isinstance(value, int | float)
         and not isinstance(value, bool)

@@ -18,6 +18,8 @@ IMAGE_SUFFIXES = frozenset(
 )
 """What OpenCV reads everywhere."""
 
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # problems are reported here
+
 _EXIF_ORIENTATION = 274
 _COLOR_RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)  # OpenCV 4.11 and later
 
@@ -44,7 +46,7 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> NDArray
             )
         image = unturned
     if image is None:
-        raise UserError(f"{path}: not a picture that can be read; replace or remove it")
+        raise UserError(f"{path}: {_why_unreadable(data)}; replace or remove it")
     return image
 
 
@@ -73,6 +75,22 @@ def _decode(data: NDArray[np.uint8], turned: bool) -> NDArray[np.uint8] | None:
     if image is not None and _COLOR_RGB is None:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
     return image  # type: ignore[return-value]
+
+
+_SIGNATURES = {
+    b"\xff\xd8\xff": "JPEG", b"\x89PNG": "PNG", b"RIFF": "WebP", b"II*\x00": "TIFF",
+    b"MM\x00*": "TIFF", b"BM": "BMP",
+}  # fmt: skip
+
+
+def _why_unreadable(data: NDArray[np.uint8]) -> str:
+    if not data.size:
+        return "the file is empty"
+    start = data[:4].tobytes()
+    for signature, kind in _SIGNATURES.items():
+        if start.startswith(signature):
+            return f"a damaged, truncated or unsupported {kind} image"
+    return "not an image (its content is of no known image format)"
 
 
 class ImageCache:

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.config.suggest import did_you_mean
-from yolor_gp.data.image_file import IMAGE_SUFFIXES, read_image
+from yolor_gp.data.images import IMAGE_SUFFIXES, read_image
 from yolor_gp.data.video import VIDEO_SUFFIXES, LiveStream, VideoFile, VideoInfo
 from yolor_gp.errors import UserError, raise_problems
 
