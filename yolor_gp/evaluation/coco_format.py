@@ -15,8 +15,8 @@ from yolor_gp.ops.rle import Rle
 from yolor_gp.structures.detections import BoxMasks, Detections
 
 _DECIMALS = 3
-"""Of a pixel, which float32 holds up to 8,000 px. Rounding undoes the noise below: a box read from a
-file comes out as it was written there, and a result file gives the figures computed at once."""
+"""Of a pixel, which float32 holds up to 8,000 px. Rounding undoes the noise below: a box read from
+a file comes out as it was written there, and a result file gives the figures computed at once."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 The loss of one positive is a sum over the cells of its object's box, and all positives of an object
 share that box. So prototypes are gathered once per object, only inside the box, and multiplied with
-the coefficients of all its positives at once: nothing of the size positives x H/4 x W/4 ever exists.
+the coefficients of all its positives at once: nothing as large as positives x H/4 x W/4 exists.
 The gradient is as cheap as the loss while the logits are at hand, so both are computed together,
 a bounded piece at a time, and nothing but the gradient is kept for the backward pass.
 """
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-import torch.nn.functional as F  # noqa: N812
+import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 

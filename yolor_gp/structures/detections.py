@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from yolor_gp.ops import boxes as box_ops
+from yolor_gp.ops.letterbox import boxes_to_original
 from yolor_gp.ops.masks import dense_masks, masks_in_boxes, prototype_crop
 from yolor_gp.ops.rle import Rle, encode_windows
 from yolor_gp.structures.checks import check_tensor
@@ -130,11 +130,8 @@ class Detections:
                 f"{letterbox.output_size} (height, width), got {self.image_size}"
             )
         size = letterbox.original_size
-        # One float64 round trip on the CPU: a scale of 640 / 500 is not exact in float32.
-        boxes = self.boxes.cpu().double()
-        offset = torch.tensor(letterbox.offset * 2, dtype=torch.float64)
-        scale = torch.tensor(letterbox.scale * 2, dtype=torch.float64)
-        boxes = box_ops.clip((boxes - offset) / scale, *size).float()
+        # In float64, as a scale of 640 / 500 is not exact in float32.
+        boxes = boxes_to_original(self.boxes.cpu().double(), letterbox).float()
         masks = None
         if self.masks is not None:
             masks = self._draw(self.masks, boxes, letterbox, mask_threshold)

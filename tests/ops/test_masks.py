@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from yolor_gp.ops.masks import (
+    Crop,
+    box_windows,
+    dense_masks,
+    masks_in_boxes,
+    prototype_crop,
+)
+
+
+def reference(
+    coefficients: np.ndarray,
+    prototypes: np.ndarray,
+    boxes: np.ndarray,
+    crop: Crop,
+    size: tuple[int, int],
+) -> tuple[np.ndarray, np.ndarray]:
+    """Every mask in full: probabilities upsampled by torch, and which pixels lie in the box."""
+    top, left, bottom, right = crop
+    cells = torch.tensor(prototypes)[:, top:bottom, left:right]
+    probability = torch.einsum("nk,khw->nhw", torch.tensor(coefficients), cells).sigmoid()
+    upsampled = F.interpolate(probability[None], size=size, mode="bilinear")[0].numpy()
+    rows, columns = np.arange(size[0])[None, :, None], np.arange(size[1])[None, None]
+    x1, y1, x2, y2 = (side[:, None, None] for side in boxes.T)
+    return upsampled, (columns >= x1) & (columns < x2) & (rows >= y1) & (rows < y2)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    size=st.tuples(st.integers(1, 70), st.integers(1, 70)),
+    cells=st.tuples(st.integers(1, 12), st.integers(1, 12)),
+    threshold=st.sampled_from([0.2, 0.5, 0.8]),
+)
+def test_equals_drawing_and_upsampling_the_whole(
+    seed: int, size: tuple[int, int], cells: tuple[int, int], threshold: float
+) -> None:
+    generator = np.random.default_rng(seed)
+    top, left = (int(generator.integers(0, length)) for length in cells)
+    bottom, right = (
+        int(generator.integers(low + 1, length + 1))
+        for low, length in zip((top, left), cells, strict=True)
+    )
+    crop = (top, left, bottom, right)
+    prototypes = generator.normal(size=(3, *cells)).astype(np.float32)
+    coefficients = generator.normal(size=(5, 3)).astype(np.float32) * 2
+    corners = np.sort(generator.uniform(-5, 75, size=(5, 2, 2)), axis=1)
+    boxes = corners.reshape(5, 4).astype(np.float32)
+    windows, columns = masks_in_boxes(
+        coefficients, prototypes, boxes, crop=crop, image_size=size, threshold=threshold
+    )
+    drawn = dense_masks(windows, columns, size)
+    upsampled, inside = reference(coefficients, prototypes, boxes, crop, size)
+    expected = (upsampled > threshold) & inside
+    # Sums in another order differ in the last bit: pixels at the threshold may go either way.
+    undecided = np.abs(upsampled - threshold) < 1e-5
+    assert (drawn == expected)[~undecided].all()
+
+
+def test_windows_hold_the_pixels_that_the_box_covers() -> None:
+    boxes = np.array([[0.5, 1, 3.2, 4], [-9, -9, 99, 99], [2.1, 2.1, 2.9, 9], [5, 5, 4, 4]])
+    windows = box_windows(boxes.astype(np.float32), (6, 8))
+    assert windows.tolist() == [[1, 1, 4, 4], [0, 0, 8, 6], [3, 3, 3, 6], [5, 5, 5, 5]]
+
+
+def test_a_box_that_holds_no_pixel_has_an_empty_mask() -> None:
+    boxes = np.array([[2.1, 2.1, 2.9, 9.0], [np.nan, 0, 3, 3]], dtype=np.float32)
+    windows, columns = masks_in_boxes(
+        np.ones((2, 1), np.float32),
+        np.ones((1, 4, 4), np.float32),
+        boxes,
+        crop=(0, 0, 4, 4),
+        image_size=(16, 16),
+        threshold=0.5,
+    )
+    assert columns[0].size == 0 and not dense_masks(windows, columns, (16, 16))[0].any()
+
+
+def test_the_crop_leaves_out_padding() -> None:
+    assert prototype_crop((640, 640), (480, 640), (80, 0), (160, 160)) == (20, 0, 140, 160)
+    # 106 / 4 = 26.5 and 533 / 4 = 133.25 cells: both rounded down.
+    assert prototype_crop((640, 640), (427, 640), (106, 0), (160, 160)) == (26, 0, 133, 160)
+    # An image of one pixel still has a cell.
+    assert prototype_crop((640, 640), (1, 640), (639, 0), (160, 160)) == (159, 0, 160, 160)
