@@ -22,12 +22,14 @@ Computation = Literal["residual", "resnet", "dense"]
 class CSPStage(Block):
     """A path of `depth` computational blocks beside a bypass, each a 1x1 of the input.
 
-    The 50/50 split is made by two 1x1 convolutions of `expansion * out_channels` each.
+    The 50/50 split is made by two 1x1 convolutions of `expansion * out_channels` each;
+    enter_channels: the width of the computed path's, where it differs.
     computation: "residual" (`Bottleneck` of `inner_expansion`), "resnet" (`ResNetBlock`, its 3x3
     in `groups`: ResNeXt), or "dense" (each 3x3 adds inner_expansion * width channels).
     fusion: which transitions there are. mask_ratio and stop_gradient act on each residual block.
     """
 
+    widths = ("out_channels", "enter_channels")
     repeats = "depth"
 
     def __init__(
@@ -43,39 +45,30 @@ class CSPStage(Block):
         inner_expansion: Expansion = 1.0,
         mask_ratio: Ratio = 0.0,
         stop_gradient: StopGradient = "none",
+        enter_channels: Width | None = None,
         activation: Activation = "silu",
     ) -> None:
         super().__init__()
         self.out_channels = out_channels
         width = max(int(out_channels * expansion), 1)
         inner = max(int(width * inner_expansion), 1)
-        self.enter = Conv(in_channels, width, activation=activation)
+        enter = enter_channels or width
+        self.enter = Conv(in_channels, enter, activation=activation)
         self.bypass = Conv(in_channels, width, activation=activation)
+        options = (mask_ratio, stop_gradient, activation)
+
+        def block(source: int) -> nn.Module:
+            if computation == "resnet":
+                return ResNetBlock(source, width, inner, 1, groups, shortcut, *options)
+            return Bottleneck(source, width, shortcut, groups, inner_expansion, *options)
+
         computed = width
         if computation == "dense":
             sources = [all_sources(layer) for layer in range(1, depth + 2)]
-            self.blocks: nn.Module = ConcatChain(width, inner, sources, activation)
-            computed = width + depth * inner
-        elif computation == "resnet":
-            self.blocks = nn.Sequential(
-                *(
-                    ResNetBlock(
-                        width, width, inner, 1, groups, shortcut, mask_ratio, stop_gradient,
-                        activation,
-                    )
-                    for _ in range(depth)
-                )
-            )  # fmt: skip
+            self.blocks: nn.Module = ConcatChain(enter, inner, sources, activation)
+            computed = enter + depth * inner
         else:
-            self.blocks = nn.Sequential(
-                *(
-                    Bottleneck(
-                        width, width, shortcut, groups, inner_expansion, mask_ratio,
-                        stop_gradient, activation,
-                    )
-                    for _ in range(depth)
-                )
-            )  # fmt: skip
+            self.blocks = nn.Sequential(*(block(enter if i == 0 else width) for i in range(depth)))
         self.last: nn.Module = nn.Identity()
         if fusion in ("both", "last"):
             self.last, computed = Conv(computed, width, activation=activation), width

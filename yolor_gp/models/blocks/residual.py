@@ -119,7 +119,8 @@ class ResNetBlock(Block):
     """1x1, 3x3 (strided, in `groups`), 1x1 without activation; shortcut, then activation.
 
     [He et al. 2015] with groups 1, [Xie et al. 2016] with groups 32. hidden: width of the 3x3.
-    Where the shape changes the shortcut is a 1x1 convolution ("projection"), unless `asymmetric`.
+    Where the shape changes the shortcut is a 1x1 convolution ("projection"); "asymmetric" has none
+    and adds what there is: every stride-th cell, the first min(C1, C2) channels.
     """
 
     widths = ("out_channels", "hidden")
@@ -144,11 +145,13 @@ class ResNetBlock(Block):
             Conv(hidden, hidden, 3, stride, groups=groups, activation=activation),
             Conv(hidden, out_channels, 1, activation="none"),
         )
-        changes = stride != 1 or (in_channels != out_channels and shortcut != "asymmetric")
         self.projection: nn.Module = nn.Identity()
-        if changes:
+        source = in_channels
+        if shortcut is True and (stride != 1 or in_channels != out_channels):
             self.projection = Conv(in_channels, out_channels, 1, stride, activation="none")
-        source = out_channels if changes else in_channels
+            source = out_channels
+        elif stride != 1:
+            self.projection = nn.MaxPool2d(1, stride)
         self.add = MaskedAdd(source, out_channels, mask_ratio if shortcut else 1.0)
         self.activation = make_activation(activation)
 
