@@ -77,8 +77,9 @@ def _randomised(network: DetectionNetwork) -> DetectionNetwork:
     """Statistics and implicit values far from those of a fresh network."""
     generator = torch.Generator().manual_seed(0)
     for module in network.modules():
-        for name, tensor in [*module.named_parameters(recurse=False)] + [
-            *module.named_buffers(recurse=False)
+        for name, tensor in [
+            *module.named_parameters(recurse=False),
+            *module.named_buffers(recurse=False),
         ]:
             if isinstance(module, torch.nn.BatchNorm2d) and tensor.is_floating_point():
                 tensor.uniform_(0.5, 1.5, generator=generator)

@@ -16,9 +16,8 @@ from torch import Tensor
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
 
-_MODEL_KEY = "yolor_gp.model"
-_NAMES_KEY = "yolor_gp.names"
-_MAX_NAMES = 65_536
+# One key: the format keeps keys in no fixed order, and equal weights should be equal files.
+_KEY = "yolor_gp"
 
 
 def save_safetensors(
@@ -31,11 +30,8 @@ def save_safetensors(
     tensors = {
         name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()
     }
-    metadata = {
-        "format": "pt",
-        _MODEL_KEY: spec.resolved_yaml,
-        _NAMES_KEY: json.dumps(list(names), ensure_ascii=False),
-    }
+    description = {"model": spec.resolved_yaml, "names": list(names)}
+    metadata = {_KEY: json.dumps(description, ensure_ascii=False)}
     file = Path(path)
     unfinished = file.with_name(f"{file.name}.unfinished")
     try:
@@ -61,25 +57,25 @@ def load_safetensors(path: str | Path) -> tuple[ModelSpec, dict[str, Tensor], tu
     except (safetensors.SafetensorError, OSError, ValueError, RuntimeError, KeyError) as error:
         reason = " ".join(str(error).split())[:150]
         raise UserError(f"{file}: not a safetensors file, or damaged ({reason})") from None
-    if _MODEL_KEY not in metadata:
-        raise UserError(
-            f"{file}: its metadata has no model file ('{_MODEL_KEY}'); expected weights that "
-            "yolor_gp wrote"
-        )
-    spec = ModelSpec.from_text(metadata[_MODEL_KEY], f"{file}: its model file")
+    text, names = _description(file, metadata.get(_KEY, ""))
+    spec = ModelSpec.from_text(text, f"{file}: its model file")
     if spec.problems:
         raise UserError(*spec.problems)
-    return spec, tensors, _names(file, metadata.get(_NAMES_KEY, ""), spec)
+    if len(names) != spec.num_classes:
+        raise UserError(f"{file}: {len(names)} class names for {spec.num_classes} classes")
+    return spec, tensors, names
 
 
-def _names(file: Path, text: str, spec: ModelSpec) -> tuple[str, ...]:
+def _description(file: Path, text: str) -> tuple[str, tuple[str, ...]]:
     try:
-        names = json.loads(text)
+        match json.loads(text):
+            case {"model": str() as model, "names": [*names]} if all(
+                isinstance(name, str) and name for name in names
+            ):
+                return model, tuple(names)
     except (ValueError, RecursionError):
-        names = None
-    right = isinstance(names, list) and all(isinstance(name, str) and name for name in names)
-    if not right or len(names) != spec.num_classes or len(names) > _MAX_NAMES:
-        raise UserError(
-            f"{file}: its metadata has no list of {spec.num_classes} class names ('{_NAMES_KEY}')"
-        )
-    return tuple(names)
+        pass
+    raise UserError(
+        f"{file}: its metadata has no model file and class names ('{_KEY}'); expected weights that "
+        "yolor_gp wrote"
+    )

@@ -1,0 +1,42 @@
+"""Convert weights: an official checkpoint (or own weights) to an own file, `.pt` or `.safetensors`.
+
+Nothing in the checkpoint is run: its network is rebuilt from the model file inside, and its tensors
+are mapped one by one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from yolor_gp.commands.arguments import Arguments, whole_number
+from yolor_gp.engine.weights import load_network, save_network
+from yolor_gp.errors import UserError
+
+_SUFFIXES = (".pt", ".safetensors")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Read IN, write OUT, say what was converted."""
+    parser = Arguments(prog="import_weights", description=__doc__)
+    parser.add_argument("source", metavar="IN", help="YOLOv5, YOLOv7, YOLOR or own weights")
+    parser.add_argument("target", metavar="OUT", help="file to write: .pt or .safetensors")
+    parser.add_argument(
+        "--img-size", type=whole_number(32), default=640, help="image size it was trained for"
+    )
+    options = parser.parse(arguments)
+    source, target = Path(options.source), Path(options.target)
+    if target.suffix not in _SUFFIXES:
+        raise UserError(f"{target}: OUT must end in {' or '.join(_SUFFIXES)}")
+    if target.exists() and source.exists() and target.samefile(source):
+        raise UserError(f"{target}: IN and OUT are the same file; choose another OUT")
+    network = load_network(source)
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{target.parent}: cannot be made ({error.strerror})") from None
+    save_network(network, target, options.img_size)
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    kind = "boxes and masks" if network.has_masks else "boxes"
+    print(f"{source}: {kind}, {network.num_classes} classes, {parameters:,} parameters -> {target}")
+    return 0
