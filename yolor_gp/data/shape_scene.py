@@ -167,8 +167,9 @@ def _noise(
 ) -> NDArray[np.float32]:
     """Random values on a grid of cells, smoothly enlarged: f32[size, size(, channels)]."""
     grid = generator.standard_normal((cells, cells, channels), np.float32) * np.float32(strength)
-    smooth: NDArray[np.float32] = np.asarray(cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
-    return smooth.reshape(size, size, channels)
+    smooth = np.empty((size, size, channels), np.float32)
+    cv2.resize(grid, (size, size), dst=smooth, interpolation=cv2.INTER_CUBIC)
+    return smooth
 
 
 def _stripes(generator: Generator, height: int, width: int, strength: float) -> NDArray[np.float32]:
@@ -176,7 +177,8 @@ def _stripes(generator: Generator, height: int, width: int, strength: float) -> 
     period = generator.uniform(4, 16)
     rows, columns = np.arange(height)[:, None], np.arange(width)[None]
     wave = np.sin((rows * np.sin(angle) + columns * np.cos(angle)) * (2 * np.pi / period))
-    return (np.sign(wave) * strength).astype(np.float32)
+    stripes: NDArray[np.float32] = (np.sign(wave) * strength).astype(np.float32)
+    return stripes
 
 
 def _near(generator: Generator, colour: Picture, distance: float) -> tuple[int, int, int]:

@@ -1,0 +1,108 @@
+"""Rotate, scale, shear, translate and tilt: one 3x3 matrix for pixels and labels."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.augment.scene import Picture, Scene
+from yolor_gp.data.clip import clip_instances
+from yolor_gp.data.instances import Instances, concatenate
+from yolor_gp.ops.letterbox import PADDING_GREY
+
+Matrix = NDArray[np.float64]
+
+
+def draw_affine(generator: Generator, config: AugmentConfig, canvas: int, side: int) -> Matrix:
+    """A random map from a canvas to an output of `side` pixels: f64[3, 3].
+
+    About the canvas's centre: tilt, then rotate and scale, then shear; then the centre goes to
+    the output's centre plus the translation. Coordinates are continuous: pixel k covers k to
+    k + 1. Always draws eight numbers.
+    """
+    draws = generator.uniform(-1, 1, 8)
+    to_origin = np.array([[1, 0, -canvas / 2], [0, 1, -canvas / 2], [0, 0, 1]])
+    tilt = np.eye(3)
+    tilt[2, :2] = draws[:2] * config.perspective
+    angle, gain = np.radians(draws[2] * config.rotate), 1 + draws[3] * config.scale
+    cosine, sine = gain * np.cos(angle), gain * np.sin(angle)
+    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
+    shear = np.eye(3)
+    shear[0, 1], shear[1, 0] = np.tan(np.radians(draws[4:6] * config.shear))
+    move = np.eye(3)
+    move[:2, 2] = (0.5 + draws[6:8] * config.translate) * side
+    matrix: Matrix = move @ shear @ turn @ tilt @ to_origin
+    return matrix
+
+
+def is_axis_aligned(matrix: Matrix) -> bool:
+    """Whether a map only scales and moves."""
+    off_diagonal = (matrix[0, 1], matrix[1, 0], matrix[2, 0], matrix[2, 1])
+    return all(value == 0 for value in off_diagonal)
+
+
+def warp_scene(scene: Scene, matrix: Matrix, out: Picture) -> Instances:
+    """Draw the canvas and warp it into `out`, u8[side, side, 3]; return the objects seen there.
+
+    This is the straightforward way, for any matrix; `placement` is the fast one for matrices
+    that only scale and move.
+    """
+    canvas = np.full((scene.canvas, scene.canvas, 3), PADDING_GREY, np.uint8)
+    parts = []
+    for tile in scene.tiles:
+        height, width = tile.size
+        top, left = max(tile.top, 0), max(tile.left, 0)
+        bottom = min(tile.top + height, scene.canvas)
+        right = min(tile.left + width, scene.canvas)
+        canvas[top:bottom, left:right] = tile.image[
+            top - tile.top : bottom - tile.top, left - tile.left : right - tile.left
+        ]
+        moved = tile.instances.transform(tile.scale, (tile.left, tile.top))
+        parts.append(clip_instances(moved, (left, top, right, bottom)))
+    warp_image(canvas, matrix, out)
+    return transform_instances(concatenate(parts), matrix, out.shape[1], out.shape[0])
+
+
+def warp_image(image: Picture, matrix: Matrix, out: Picture) -> None:
+    """Show `image` through `matrix` (continuous coordinates) in `out`, grey around it."""
+    half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
+    pixels = np.linalg.inv(half) @ matrix @ half  # OpenCV's whole numbers are pixel centres
+    size = (out.shape[1], out.shape[0])
+    grey = (PADDING_GREY,) * 3
+    if matrix[2, 0] or matrix[2, 1]:
+        cv2.warpPerspective(image, pixels, size, dst=out, borderValue=grey)
+    else:
+        cv2.warpAffine(image, pixels[:2], size, dst=out, borderValue=grey)
+
+
+def transform_instances(
+    instances: Instances, matrix: Matrix, width: float, height: float
+) -> Instances:
+    """The objects seen through `matrix`, cut to the output.
+
+    Boxes are drawn around the mapped outlines; without outlines, around the mapped corners.
+    """
+    if not len(instances):
+        return instances
+    if instances.has_rings:
+        points = _project(instances.points, matrix)
+        moved = replace(instances, points=points)
+        moved = replace(moved, boxes=moved.outline_boxes())
+    else:
+        corners = instances.boxes[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(-1, 2)
+        quads = _project(corners, matrix).reshape(-1, 4, 2)
+        boxes = np.concatenate((quads.min(axis=1), quads.max(axis=1)), axis=1)
+        moved = replace(instances, boxes=boxes)
+    return clip_instances(moved, (0, 0, width, height))
+
+
+def _project(points: NDArray[np.float32], matrix: Matrix) -> NDArray[np.float32]:
+    mapped = points @ matrix[:, :2].T + matrix[:, 2]
+    # Points behind the viewer have no picture; the smallest depth keeps them finite and far away.
+    flat: NDArray[np.float32] = (mapped[:, :2] / np.maximum(mapped[:, 2:], 1e-3)).astype(np.float32)
+    return flat

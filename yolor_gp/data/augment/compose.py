@@ -1,0 +1,113 @@
+"""The order in which a training picture is made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import cv2
+import numpy as np
+from numpy.random import Generator
+from numpy.typing import NDArray
+
+from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
+from yolor_gp.data.augment.copy_paste import copy_paste
+from yolor_gp.data.augment.flip import flip
+from yolor_gp.data.augment.hsv import draw_gains, jitter
+from yolor_gp.data.augment.mixup import mixup
+from yolor_gp.data.augment.photometric import Photometric
+from yolor_gp.data.augment.placement import place_scene
+from yolor_gp.data.augment.scene import Picture, Scene, Tile, mosaic, single
+from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.instances import Instances
+
+Partners = Callable[[Generator, int], list[int]]
+"""Draws the indices of that many further images."""
+
+
+class Augmentation:
+    """mosaic or single -> affine -> copy-paste -> mixup -> the user's list -> HSV -> flip.
+
+    Every random number comes from the generator handed in.
+    """
+
+    def __init__(self, dataset: DetectionDataset, config: AugmentConfig) -> None:
+        self._dataset, self._config = dataset, config
+        self._photometric = Photometric(config.albumentations) if config.albumentations else None
+
+    def __call__(
+        self,
+        generator: Generator,
+        index: int,
+        partners: Partners,
+        out: NDArray[np.uint8],
+        combine: bool = True,
+    ) -> Instances:
+        """Write image `index` and what is combined with it to `out`, u8[3, side, side].
+
+        combine: False leaves out mosaic, mixup and copy-paste. Returns the objects, in pixels of
+        `out`.
+        """
+        config = self._config
+        side = out.shape[1]
+        image = np.empty((side, side, 3), np.uint8)
+        instances = self._scene(generator, index, partners, image, combine)
+        if combine and config.copy_paste:
+            image, instances = copy_paste(generator, image, instances, config.copy_paste)
+        if combine and config.mixup and generator.random() < config.mixup:
+            image, instances = self._mixup(generator, partners, image, instances)
+        if self._photometric is not None:
+            image = self._photometric(generator, image)
+        jitter(image, draw_gains(generator, config))
+        chances = generator.random(2)
+        image, instances = flip(
+            image,
+            instances,
+            bool(chances[0] < config.flip_left_right),
+            bool(chances[1] < config.flip_up_down),
+        )
+        cv2.split(image, list(out))
+        return instances
+
+    def _scene(
+        self,
+        generator: Generator,
+        index: int,
+        partners: Partners,
+        out: Picture,
+        combine: bool,
+    ) -> Instances:
+        side, base = out.shape[0], self._dataset.image_size
+        if combine and generator.random() < self._config.mosaic:
+            indices = [index, *partners(generator, 3)]
+            x, y = generator.integers(base // 2, base + base // 2 + 1, 2).tolist()
+            # The first picture would always lie top left.
+            generator.shuffle(indices)
+            scene = mosaic([self._tile(k) for k in indices], base, (x, y))
+        else:
+            scene = single(self._tile(index), base)
+        return self._show(generator, scene, side, out)
+
+    def _show(self, generator: Generator, scene: Scene, side: int, out: Picture) -> Instances:
+        base = self._dataset.image_size
+        matrix = draw_affine(generator, self._config, scene.canvas, base)
+        if side != base:  # multi-scale: the same picture, larger or smaller
+            matrix = np.diag((side / base, side / base, 1.0)) @ matrix
+        if is_axis_aligned(matrix):
+            return place_scene(scene, matrix, out)
+        return warp_scene(scene, matrix, out)
+
+    def _mixup(
+        self, generator: Generator, partners: Partners, image: Picture, instances: Instances
+    ) -> tuple[Picture, Instances]:
+        other = np.empty_like(image)
+        (partner,) = partners(generator, 1)
+        others = self._scene(generator, partner, partners, other, combine=True)
+        share = generator.beta(self._config.mixup_beta, self._config.mixup_beta)
+        return mixup(image, instances, other, others, share)
+
+    def _tile(self, index: int) -> Tile:
+        image = self._dataset.read_scaled(index)
+        height, width = self._dataset.original_size(index)
+        scale = (image.shape[1] / width, image.shape[0] / height)
+        return Tile(image, self._dataset.instances(index), scale)
