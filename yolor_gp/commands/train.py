@@ -9,8 +9,8 @@ from pathlib import Path
 from yolor_gp.commands.run_folder import new_run_folder
 from yolor_gp.commands.train_arguments import TrainArguments, parse_train_arguments
 from yolor_gp.config.run_config import (
-    RunConfig,
     check_run_config,
+    checked_flags,
     make_run_config,
     resume_run_config,
 )
@@ -23,18 +23,13 @@ from yolor_gp.engine.resume import find_restarted, has_checkpoint, launch_identi
 def main(arguments: Sequence[str] | None = None) -> int:
     """0: finished; 130, 143: stopped by a signal; 4: too many non-finite steps; 70: a lost peer."""
     given = parse_train_arguments(arguments)
-    settings = RunConfig(
-        **{name: given.given[name] for name in _WORLD_FIELDS if name in given.given}
-    )
+    settings = checked_flags(given.given)
     return run_in_world(
         lambda world: _train(given, world),
         training_device(settings.device).type,
         timeout=settings.timeout,
         heartbeat=settings.heartbeat,
     )
-
-
-_WORLD_FIELDS = ("device", "timeout", "heartbeat")
 
 
 def _train(given: TrainArguments, world: World) -> int:

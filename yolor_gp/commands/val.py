@@ -46,6 +46,8 @@ def _validate(options: argparse.Namespace, world: World) -> int:
             f"{options.data}: {len(dataset.names)} classes, but {options.weights} was trained for"
             f" {network.num_classes}; use the data it was trained on"
         )
+    if options.iou == 0:
+        raise UserError("--iou 0: would drop every box that touches another; use 0.5 to 0.7")
     config = ValidationConfig(
         confidence=options.confidence, nms_iou=options.iou, max_detections=options.max_detections
     )

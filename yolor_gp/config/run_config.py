@@ -7,14 +7,14 @@ from pathlib import Path
 from typing import Any, Literal
 
 import yaml
-from pydantic import Field
+from pydantic import Field, ValidationError
 
 from yolor_gp.config.overrides import apply_overrides
 from yolor_gp.config.shipped import find_shipped
 from yolor_gp.config.train_config import TrainConfig
 from yolor_gp.config.validate import Settings, validate
 from yolor_gp.config.yaml_source import load_yaml, parse_yaml
-from yolor_gp.errors import raise_problems
+from yolor_gp.errors import UserError, raise_problems
 
 
 class RunConfig(Settings):
@@ -69,9 +69,25 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Trai
 
 def make_run_config(given: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
     """A new run from the flags that were given. Raises `UserError`."""
-    values = dict(given)
-    values["recipe"] = load_recipe(values.get("hyp", "yolor-640"), overrides)
-    return RunConfig(**values)
+    flags = checked_flags(given)
+    return flags.model_copy(update={"recipe": load_recipe(flags.hyp, overrides)})
+
+
+def checked_flags(given: dict[str, Any]) -> RunConfig:
+    """The given fields over the defaults. Raises `UserError` naming the flags that are wrong."""
+    try:
+        return RunConfig(**given)
+    except ValidationError as error:
+        problems = (
+            f"--{flag_of(str(detail['loc'][0]))} {detail['input']}: {detail['msg'].lower()}"
+            for detail in error.errors()
+        )
+        raise UserError(*problems) from None
+
+
+def flag_of(name: str) -> str:
+    """The flag that sets a field, without its dashes."""
+    return _FLAGS.get(name, name.replace("_", "-"))
 
 
 def resume_run_config(
@@ -82,7 +98,7 @@ def resume_run_config(
     Raises `UserError` for every flag that contradicts the run at `where`.
     """
     problems = [
-        f"--{_FLAGS.get(name, name)} {value}: contradicts the resumed run, whose value is"
+        f"--{flag_of(name)} {value}: contradicts the resumed run, whose value is"
         f" {getattr(saved, name)} ({where}); leave the flag out, or start a new run with --weights"
         for name, value in given.items()
         if name not in FREE_ON_RESUME and not _same(name, value, saved)
@@ -97,7 +113,7 @@ def resume_run_config(
     return saved.model_copy(update=free)
 
 
-_FLAGS = {"image_size": "img", "batch_size": "batch-size"}
+_FLAGS = {"image_size": "img", "sync_batchnorm": "sync-bn"}
 
 
 def _same(name: str, value: Any, saved: RunConfig) -> bool:
@@ -112,17 +128,9 @@ def _changes_recipe(recipe: TrainConfig, text: str) -> bool:
 
 
 def check_run_config(config: RunConfig) -> None:
-    """Refuse settings that contradict each other. Raises `UserError`."""
-    schedule = config.recipe.schedule
-    problems = []
-    if schedule.close_mosaic > schedule.epochs:
-        problems.append(
-            f"schedule.close_mosaic {schedule.close_mosaic}: more than the {schedule.epochs} epochs"
-            " there are; lower it"
-        )
+    """Refuse what no network can take. Raises `UserError`."""
     if config.image_size % 32:
         lower = config.image_size // 32 * 32
-        problems.append(
+        raise UserError(
             f"--img {config.image_size}: must be a multiple of 32; use {lower} or {lower + 32}"
         )
-    raise_problems(problems)

@@ -18,7 +18,6 @@ from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loader import train_loader, val_loader
 from yolor_gp.engine.distributed import World, share_of
 from yolor_gp.engine.evaluate import evaluate, result_table, score
-from yolor_gp.engine.multi_scale import resize_batch
 from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.engine.weights import MODEL_YAML, NAMES, Weights, describe, read_weights, transfer
 from yolor_gp.errors import UserError
@@ -121,7 +120,6 @@ def detection_task(
         loader=loader,
         validate=_validation(config, data.val, network, world, device, share),
         description=describe(network, config.image_size),
-        resize=partial(resize_batch, stride=network.max_stride),
         draw=partial(labelled_batch, names=network.names),
     )
 

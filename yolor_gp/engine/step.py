@@ -117,12 +117,6 @@ class Stepper:
         self._begin()
         return report
 
-    def discard(self) -> None:
-        """Forget the gradients of an unfinished step and what it did to running statistics."""
-        if self._losses:
-            self._buffers.restore()
-        self._begin()
-
     def _begin(self) -> None:
         self._losses.clear()
         self._images.clear()

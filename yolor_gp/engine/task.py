@@ -83,7 +83,6 @@ class Task:
     validate: called on every process with the averaged network and a question "must I stop?";
     returns the same result on every process;
     description: plain values from which the network can be built again, kept in checkpoints;
-    resize: (batch, factor) -> the batch with images scaled by about `factor`;
     draw: (batch) -> its images with their labels.
     """
 
@@ -92,7 +91,6 @@ class Task:
     loader: TrainingLoader
     validate: Callable[[nn.Module, Callable[[], bool]], Evaluation]
     description: dict[str, Any]
-    resize: Callable[[Any, float], Any] | None = None
     draw: Callable[[Any], Picture] | None = None
 
 

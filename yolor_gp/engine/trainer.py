@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import numpy as np
 from torch.optim import Optimizer
 
 from yolor_gp.engine.distributed import World
@@ -20,17 +19,13 @@ from yolor_gp.engine.task import Evaluation, Task, ValidationInterruptedError
 EXIT_NOT_FINITE = 4
 """Exit code when too many steps in a row had non-finite losses or gradients."""
 
-_MULTI_SCALE_STREAM = 0x5CA1E
-
 
 @dataclass(frozen=True)
 class TrainerOptions:
-    """seed: of the sizes drawn for multi-scale; save_every: optimizer steps between checkpoints
-    within an epoch (0: at its end only); skip_limit: non-finite steps in a row before giving up.
+    """save_every: optimizer steps between checkpoints within an epoch (0: at its end only);
+    skip_limit: non-finite steps in a row before giving up; patience: 0 for never.
     """
 
-    seed: int
-    multi_scale: float = 0.0
     close_mosaic: int = 0
     patience: int = 0
     validate_every: int = 1
@@ -106,21 +101,14 @@ class Trainer:
         batches = iter(self.task.loader.epoch(progress.epoch, progress.step, mosaic=mosaic))
         position, pending = progress.step, 0
         while position < steps:
-            try:
-                batch = next(batches)
-            except RuntimeError:
-                if self.stop.received is None or self.world.size > 1:
-                    raise
-                # The signal has reached the loader's workers too: keep what was done before.
-                self.stepper.discard()
-                return self._stop_for(self.stop.received)
+            batch = next(batches)
             absolute = progress.epoch * steps + position
             if absolute < 3:
                 self.report.labels(absolute, self.task.draw, batch)
             self.schedule.apply(self.optimizer, absolute)
             pending, position = pending + 1, position + 1
             last = pending >= self.schedule.accumulation(absolute) or position == steps
-            self.stepper.accumulate(self._resized(batch, absolute), last=last)
+            self.stepper.accumulate(batch, last=last)
             if last:
                 progress.step, pending = position, 0
                 outcome = self._step()
@@ -227,15 +215,6 @@ class Trainer:
             " is saved; look at the images named above, lower the learning rate or use --precision"
             " float32"
         )
-
-    def _resized(self, batch: Any, position: int) -> Any:
-        """Multi-scale: one factor per batch, the same on every process."""
-        spread = self.options.multi_scale
-        if self.task.resize is None or spread == 0:
-            return batch
-        key = [self.options.seed, _MULTI_SCALE_STREAM, position]
-        generator = np.random.Generator(np.random.Philox(np.random.SeedSequence(key)))
-        return self.task.resize(batch, generator.uniform(1 - spread, 1 + spread))
 
 
 def _prefixed(prefix: str, values: dict[str, float]) -> dict[str, float]:

@@ -88,8 +88,6 @@ def run_training(
 def _options(config: RunConfig) -> TrainerOptions:
     recipe = config.recipe
     return TrainerOptions(
-        seed=config.seed,
-        multi_scale=recipe.augment.multi_scale,
         close_mosaic=recipe.schedule.close_mosaic,
         patience=recipe.schedule.patience,
         validate_every=recipe.validation.every,

@@ -1,0 +1,120 @@
+"""What each of two processes does in test_distributed: train, evaluate, then lose one of them."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import torch
+from tiny_task import CPU, tiny_config, tiny_task, train
+from torch import Tensor, nn
+
+from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.engine.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed import World, run_in_world, share_of
+from yolor_gp.engine.evaluate import evaluate
+from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
+from yolor_gp.ops.letterbox import evaluation_letterbox
+from yolor_gp.structures.batch import Batch, ImageMeta, Targets
+from yolor_gp.structures.ground_truth import GroundTruth
+from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
+
+IMAGES, SIZE = 7, 64
+
+
+class FixedNetwork(nn.Module):
+    """Detections that depend on the image alone: one anchor, two classes, masks."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        generator = torch.Generator().manual_seed(3)
+        self.weight = nn.Parameter(torch.randn(9, 3, 16, 16, generator=generator) / 8)
+        self.prototypes = nn.Parameter(torch.randn(2, 3, 4, 4, generator=generator))
+
+    def forward(self, images: Tensor) -> RawPredictions:
+        logits = nn.functional.conv2d(images, self.weight, stride=16)
+        prototypes = nn.functional.conv2d(images, self.prototypes, stride=4)
+        level = LevelPrediction(
+            logits.permute(0, 2, 3, 1)[:, None], torch.tensor([[20.0, 20.0]]), 16
+        )
+        return RawPredictions((level,), prototypes, 2)
+
+
+def image(index: int) -> Tensor:
+    generator = torch.Generator().manual_seed(index)
+    return torch.randint(0, 256, (3, SIZE, SIZE), generator=generator, dtype=torch.uint8)
+
+
+def truth() -> GroundTruth:
+    numbers = np.random.default_rng(0)
+    annotations = []
+    for index in range(IMAGES):
+        for _ in range(3):
+            x, y = numbers.integers(0, 40, 2).tolist()
+            annotations.append(
+                {
+                    "id": len(annotations) + 1, "image_id": index + 1, "iscrowd": 0,
+                    "category_id": int(numbers.integers(1, 3)), "bbox": [x, y, 20, 20],
+                    "area": 400, "segmentation": [[x, y, x + 20, y, x + 20, y + 20, x, y + 20]],
+                }
+            )  # fmt: skip
+    images = [{"id": i + 1, "height": SIZE, "width": SIZE} for i in range(IMAGES)]
+    categories = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
+    whole = {"images": images, "annotations": annotations, "categories": categories}
+    return GroundTruth((1, 2), ("a", "b"), lambda: whole)
+
+
+def batches(world: World) -> list[Batch]:
+    """The share of this process, in batches of two: 4 images on the first of two, 3 on the other."""
+    mine = list(range(world.rank, IMAGES, world.size))
+    letterbox = evaluation_letterbox((SIZE, SIZE), SIZE)
+    nothing = Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), torch.zeros(0).long())
+    return [
+        Batch(
+            torch.stack([image(index) for index in part]),
+            nothing,
+            tuple(ImageMeta(i + 1, f"{i}.jpg", (SIZE, SIZE), letterbox) for i in part),
+        )
+        for part in (mine[start : start + 2] for start in range(0, len(mine), 2))
+    ]
+
+
+def figures(world: World) -> dict[str, object]:
+    evaluator = CocoEvaluator(truth(), with_masks=True)
+    config = ValidationConfig(confidence=0.01)
+    result = evaluate(FixedNetwork(), batches(world), evaluator, config, CPU, world=world)
+    return result.to_json()
+
+
+def trained_weights(world: World, folder: Path) -> dict[str, Tensor]:
+    """After 10 optimizer steps with accumulation, on a network without normalisation."""
+    task = tiny_task(world, batch_size=4, steps=10, normalised=False)
+    share_of(4, world)
+    train(folder, tiny_config(epochs=2), task, world=world)
+    world.barrier()
+    weights: dict[str, Tensor] = read_checkpoint(folder / "weights" / "last.pt")["network"]
+    return weights
+
+
+def work(world: World) -> int:
+    folder = Path(sys.argv[1])
+    trained_weights(world, folder / "two")
+    found = figures(world)
+    (folder / f"figures{world.rank}.json").write_text(json.dumps(found))
+    if world.rank == 1:
+        os._exit(9)  # as if killed
+    start = time.monotonic()
+    try:
+        world.barrier()
+    finally:
+        (folder / "seconds.txt").write_text(str(time.monotonic() - start))
+    return 0
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    sys.exit(run_in_world(work, "cpu", timeout=60, heartbeat=20))
