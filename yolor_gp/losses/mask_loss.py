@@ -19,7 +19,7 @@ from torch.autograd import Function
 
 from yolor_gp.structures.batch import Targets
 
-_PIECE = {"cpu": 1 << 18, "cuda": 1 << 25}
+_PIECE = {"cpu": 1 << 16, "cuda": 1 << 25}
 """Logits held at a time: what fits a core's cache, or keeps a GPU busy (128 MB)."""
 
 
