@@ -93,31 +93,35 @@ def plot_confusion(matrix: NDArray[Any], names: Sequence[str], path: str | Path)
 
 def plot_dataset(
     class_counts: Mapping[str, int],
-    box_sizes: NDArray[np.floating],
-    image_sizes: NDArray[np.integer],
+    object_sizes: Mapping[int, int],
+    image_sizes: Mapping[tuple[int, int], int],
     path: str | Path,
     title: str = "",
 ) -> None:
-    """Objects per class, object sizes (square root of the area) and image sizes.
+    """Objects per class, object sizes and image sizes.
 
-    box_sizes: [N, 2] and image_sizes: [M, 2], both width and height in pixels.
+    object_sizes: square root of the box's area in whole pixels -> objects; image_sizes: (width,
+    height) in pixels -> images.
     """
-    wide = len(class_counts) > _MANY_CLASSES
-    figure, (classes, sizes, images) = _panels(1, 3, size=(22.0 if wide else 15.0, 4.5))
+    many = len(class_counts) > _MANY_CLASSES
+    figure, (classes, sizes, images) = _panels(1, 3, size=(22.0 if many else 15.0, 4.5))
     ordered = sorted(class_counts.items(), key=lambda item: -item[1])
     classes.bar(range(len(ordered)), [count for _, count in ordered])
     names = [name for name, _ in ordered]
-    classes.set_xticks(range(len(names)), names, rotation=90, fontsize=5 if wide else 8)
+    classes.set_xticks(range(len(names)), names, rotation=90, fontsize=5 if many else 8)
     _label(classes, f"{sum(class_counts.values())} objects", "", "objects")
-    lengths = np.sqrt(np.prod(np.asarray(box_sizes, dtype=np.float64), axis=1).clip(min=1))
-    sizes.hist(lengths, bins=np.geomspace(1, max(2.0, lengths.max(initial=0)), 40).tolist())
+    lengths = [max(1, length) for length in object_sizes]
+    bins = np.geomspace(1, max([2, *lengths]), 40).tolist()
+    sizes.hist(lengths, bins=bins, weights=list(object_sizes.values()))
     sizes.set_xscale("log")
     for border in (32, 96):  # COCO's small, medium, large
         sizes.axvline(border, color="gray", linestyle=":")
     _label(sizes, "object size", "square root of the box's area, px", "objects")
-    if len(image_sizes):
-        images.hist2d(image_sizes[:, 0], image_sizes[:, 1], bins=40, cmap="Blues", cmin=1)
-    _label(images, f"{len(image_sizes)} images", "width, px", "height, px")
+    if image_sizes:
+        widths, heights = zip(*image_sizes, strict=True)
+        weights = list(image_sizes.values())
+        images.hist2d(widths, heights, bins=40, weights=weights, cmap="viridis_r", cmin=1)
+    _label(images, f"{sum(image_sizes.values())} images", "width, px", "height, px")
     if title:
         figure.suptitle(title)
     _save(figure, path)

@@ -1,0 +1,73 @@
+"""`check_dataset.py`: what is wrong with a data set, with place and remedy."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from tqdm import tqdm
+
+from yolor_gp.commands.arguments import Arguments, whole_number
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.data.doctor import Report, examine
+from yolor_gp.errors import UserError
+from yolor_gp.visualize.plots import plot_dataset
+
+FOUND_ERRORS = 1
+
+
+def parser() -> Arguments:
+    """Every flag of the command."""
+    flags = Arguments(prog="check_dataset.py", description=__doc__)
+    add = flags.add_argument
+    add("data", help="data YAML or the name of a shipped one")
+    add("--json", metavar="FILE", help="also write every finding and the counts as JSON")
+    add("--picture", metavar="FILE.png", help="also draw class and size histograms, one per split")
+    add("--most", type=whole_number(1), default=5, help="findings shown of each kind")
+    add("--no-cache", action="store_true", help="examine again even if nothing has changed")
+    return flags
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """0: fine or warnings only; 1: errors that would stop training. Raises `UserError`."""
+    options = parser().parse(arguments)
+    config = load_data_config(options.data)
+    with tqdm(unit=" images", disable=not sys.stderr.isatty(), leave=False) as bar:
+
+        def progress(done: int, total: int) -> None:
+            bar.total = total
+            bar.update(done - bar.n)
+
+        report = examine(config, use_cache=not options.no_cache, progress=progress)
+    print("\n".join(report.lines(options.most)))
+    if options.json:
+        _write_json(report, Path(options.json))
+    if options.picture:
+        for file in _draw(report, Path(options.picture)):
+            print(f"picture: {file}")
+    return FOUND_ERRORS if report.errors else 0
+
+
+def _write_json(report: Report, file: Path) -> None:
+    try:
+        file.write_text(json.dumps(report.to_json(), indent=1), encoding="utf-8")
+    except OSError as error:
+        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
+
+
+def _draw(report: Report, file: Path) -> list[Path]:
+    """FILE-train.png and FILE-val.png."""
+    if file.suffix.lower() != ".png" or not file.absolute().parent.is_dir():
+        raise UserError(f"{file}: expected a .png in an existing folder")
+    files = []
+    for split, figures in report.splits.items():
+        target = file.with_name(f"{file.stem}-{split}.png")
+        sizes = {}
+        for text, count in figures.image_sizes.items():
+            width, height = text.split("x")
+            sizes[int(width), int(height)] = count
+        plot_dataset(figures.class_counts, figures.object_sizes, sizes, target, split)
+        files.append(target)
+    return files

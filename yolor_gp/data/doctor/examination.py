@@ -1,0 +1,174 @@
+"""The whole examination of a data set: labels, images, and what they are to each other."""
+
+from __future__ import annotations
+
+import os
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from yolor_gp.config.data_config import DataConfig, Split
+from yolor_gp.data.doctor.coco_labels import read_coco_labels
+from yolor_gp.data.doctor.fingerprint import coco_fingerprint, combined, yolo_fingerprint
+from yolor_gp.data.doctor.image_files import ImageFacts, examine_image
+from yolor_gp.data.doctor.labels import LabelFacts
+from yolor_gp.data.doctor.report import Finding, Report, error, warning
+from yolor_gp.data.doctor.report_cache import read_report, write_report
+from yolor_gp.data.doctor.yolo_labels import read_yolo_labels
+from yolor_gp.data.shapes import draw_shapes
+
+SCHEMA = 1
+"""Raise this when a check is added or changed, so that older reports are not read."""
+
+Progress = Callable[[int, int], None]
+"""Called with (images done, images in all)."""
+
+SPLITS: tuple[Split, ...] = ("train", "val")
+
+
+def examine(
+    config: DataConfig,
+    *,
+    splits: Sequence[Split] = SPLITS,
+    use_cache: bool = True,
+    write_cache: bool = True,
+    progress: Progress | None = None,
+) -> Report:
+    """Examine every label and every image of `splits`; splits the file does not name are left out.
+
+    The report is kept under a key of the labels' content, the images' sizes and times, the
+    configuration and the schema, and read again while none of them has changed. With several
+    processes let only one `write_cache`. Raises nothing for what is wrong with the data: see
+    `Report.raise_errors`.
+    """
+    splits = [split for split in splits if config.form == "shapes" or getattr(config, split)]
+    fingerprint = _fingerprint(config, splits)
+    if use_cache and (kept := read_report(fingerprint)) is not None:
+        return kept
+    labels = {split: _labels(config, split) for split in splits}
+    images = _examine_images(labels, progress)
+    findings: list[Finding] = []
+    for split, facts in labels.items():
+        own = [images[path] for path in facts.images]
+        _enter_images(facts, own)
+        findings += facts.findings
+        findings += [finding for image in own for finding in image.findings]
+        findings += _of_split(config, split, facts, own)
+    findings += _leakage(labels, images)
+    report = Report(
+        fingerprint, _once(findings), {split: facts.figures for split, facts in labels.items()}
+    )
+    if write_cache:
+        write_report(report)
+    return report
+
+
+def _coco_files(config: DataConfig, split: Split) -> tuple[Path, Path]:
+    """The JSON and the image folder of a split; built-in shapes are drawn first."""
+    if config.shapes is not None:
+        return draw_shapes(config.root.absolute(), split, config.shapes)
+    return config.annotations[split].absolute(), config.images(split)[0].absolute()
+
+
+def _labels(config: DataConfig, split: Split) -> LabelFacts:
+    if config.form == "yolo":
+        return read_yolo_labels(config.images(split), config.names)
+    return read_coco_labels(*_coco_files(config, split))
+
+
+def _fingerprint(config: DataConfig, splits: Sequence[Split]) -> str:
+    parts = [f"schema {SCHEMA}"]
+    for split in splits:
+        if config.form == "yolo":
+            part = yolo_fingerprint(config.images(split), config.names)
+        else:
+            part = coco_fingerprint(*_coco_files(config, split))
+        parts.append(f"{config.file} {split} {part}")
+    return combined(parts)
+
+
+def _examine_images(
+    labels: dict[Split, LabelFacts], progress: Progress | None
+) -> dict[str, ImageFacts]:
+    """Every image once, several at a time: decoding runs outside of Python's lock."""
+    expected = {path: size for facts in labels.values() for path, size in facts.images.items()}
+    examined: dict[str, ImageFacts] = {}
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for facts in pool.map(examine_image, expected.keys(), expected.values()):
+            examined[facts.path] = facts
+            if progress is not None:
+                progress(len(examined), len(expected))
+    return examined
+
+
+def _enter_images(facts: LabelFacts, images: Iterable[ImageFacts]) -> None:
+    figures = facts.figures
+    figures.images = len(facts.images)
+    for image in images:
+        if image.size is not None:
+            figures.image_sizes[f"{image.size[1]}x{image.size[0]}"] += 1
+
+
+def _of_split(
+    config: DataConfig, split: Split, facts: LabelFacts, images: Sequence[ImageFacts]
+) -> list[Finding]:
+    """Empty sets, classes without objects, and images that are there twice."""
+    findings: list[Finding] = []
+    where = f"{config.file} ({split})"
+    if not facts.images and not facts.findings:
+        findings.append(error("empty set", where, "no images", "check the paths"))
+    if facts.images and not facts.figures.objects:
+        findings.append(
+            warning("no objects", where, "not one object", "check where the labels are looked for")
+        )
+    unused = [name for name in facts.names if not facts.figures.class_counts[name]]
+    if unused and facts.figures.objects:
+        shown = ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else "")
+        findings.append(
+            warning(
+                "class without objects",
+                where,
+                f"{len(unused)} of {len(facts.names)}: {shown}",
+                "label some, or remove the class",
+            )
+        )
+    for paths in _groups(images).values():
+        if len(paths) > 1:
+            others = ", ".join(Path(path).name for path in paths[1:4])
+            findings.append(
+                warning("duplicate image", paths[0], f"same pixels as {others}", "keep one")
+            )
+    return findings
+
+
+def _leakage(labels: dict[Split, LabelFacts], images: dict[str, ImageFacts]) -> list[Finding]:
+    """Images of the same pixels in train and val."""
+    if "train" not in labels or "val" not in labels:
+        return []
+    train, val = (labels[split].images for split in SPLITS)
+    remedy = "validate on images the network has not seen"
+    if val and train.keys() == val.keys():
+        first = next(iter(val))
+        return [warning("train/val leakage", first, "train and val are the same images", remedy)]
+    in_train = _groups(images[path] for path in train)
+    return [
+        warning(
+            "train/val leakage", path, f"same pixels as {in_train[images[path].digest][0]}", remedy
+        )
+        for path in val
+        if images[path].digest in in_train
+    ]
+
+
+def _groups(images: Iterable[ImageFacts]) -> dict[str, list[str]]:
+    groups: dict[str, list[str]] = defaultdict(list)
+    for image in images:
+        if image.digest:
+            groups[image.digest].append(image.path)
+    return groups
+
+
+def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Without repetitions: an image used by both splits is wrong only once."""
+    return tuple(dict.fromkeys(findings))
