@@ -64,7 +64,7 @@ _KIND_OF_NAME = {name: kind for kind, names in _NAMES.items() for name in names.
 _ACTIVATIONS = (
     "ReLU RReLU Hardtanh ReLU6 Sigmoid Hardsigmoid Tanh SiLU Mish Hardswish ELU CELU SELU GELU"
     " LeakyReLU LogSigmoid Softplus PReLU Softsign Tanhshrink Threshold"
-).split()
+)
 
 # By the name of a class or base class, private bases of torch.nn included.
 _KIND_OF_MODULE: tuple[tuple[Kind, tuple[str, ...]], ...] = (
@@ -90,7 +90,7 @@ _KIND_OF_MODULE: tuple[tuple[Kind, tuple[str, ...]], ...] = (
         (
             "Identity",
             "_DropoutNd",
-            *_ACTIVATIONS,
+            *_ACTIVATIONS.split(),
         ),
     ),
     (
