@@ -14,8 +14,8 @@ from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.sources import Live, Source, open_source
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.engine.predict import Predictor
-from yolor_gp.engine.precision import training_device
-from yolor_gp.engine.weights import load_network
+from yolor_gp.engine.weights import load_network, read_weights
+from yolor_gp.errors import UserError
 from yolor_gp.models.fuse import fuse
 
 
@@ -25,9 +25,10 @@ def parser() -> Arguments:
     add = flags.add_argument
     add("--weights", required=True, help="checkpoint of a training, or official weights")
     add("--source", required=True, help="image, folder, glob, list.txt, video, camera number, URL")
-    add("--img", "--imgsz", type=whole_number(32), default=640, help="side of the input, pixels")
-    add("--confidence", "--conf", type=fraction, default=0.25, help="lowest score that is kept")
-    add("--iou", type=fraction, default=0.45, help="overlap from which the weaker box is dropped")
+    add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32),
+        help="side of the input in pixels (none: that of training, else 640)")  # fmt: skip
+    add("--confidence", "--conf-thres", type=fraction, default=0.25, help="least score kept")
+    add("--iou", "--iou-thres", type=fraction, default=0.45, help="overlap above which NMS drops")
     add("--max-detections", type=whole_number(1), default=300, help="most detections an image")
     add("--classes", nargs="+", metavar="CLASS", help="names or numbers of classes to keep")
     add("--class-agnostic", action="store_true", help="boxes suppress those of other classes too")
@@ -46,6 +47,8 @@ def parser() -> Arguments:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Detect. Raises `UserError` for what the user can mend."""
     options = parser().parse(arguments)
+    if options.iou == 0:
+        raise UserError("--iou 0: would drop every box that touches another; use 0.4 to 0.7")
     config = ValidationConfig(
         confidence=options.confidence,
         nms_iou=options.iou,
@@ -54,10 +57,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     source = open_source(options.source)
     device = training_device(options.device, local_rank=0)
+    image_size = options.image_size or read_weights(options.weights).image_size or 640
     network = fuse(load_network(options.weights, device=device))
+    if image_size % network.max_stride:
+        raise UserError(f"--img {image_size}: must be a multiple of {network.max_stride}")
     predictor = Predictor(
         network,
-        options.img,
+        image_size,
         config,
         device,
         precision=options.precision,
