@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 from benchmarks.work import Work
-from benchmarks.works import masks, nms
+from benchmarks.works import coco_figures, inference, masks, nms, training
 
-WORKS: tuple[Work, ...] = (*nms.WORKS, *masks.WORKS)
+WORKS: tuple[Work, ...] = (
+    *nms.WORKS,
+    *masks.WORKS,
+    *coco_figures.WORKS,
+    *training.WORKS,
+    *inference.WORKS,
+)
 
 
 def select(only: list[str], device: str) -> list[Work]:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from benchmarks import catalogue
-from benchmarks.contest import hold
+from benchmarks.contest import DISAGREE, hold
 from benchmarks.machine import describe
 from benchmarks.report import to_json, to_markdown
 from benchmarks.settings import Settings
@@ -20,7 +20,7 @@ from yolor_gp.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Measure, print Markdown, write what was asked for; 0 unless nothing could be measured."""
+    """Measure, print Markdown, write what was asked for; 1 if results differ that must agree."""
     options = _parser().parse(arguments)
     works = catalogue.select(options.only or [], options.device)
     if options.list:
@@ -43,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         options.json.write_text(to_json(rows, facts), encoding="utf-8")
     if options.markdown is not None:
         options.markdown.write_text(to_markdown(rows, facts), encoding="utf-8")
-    return 0
+    return 1 if any(DISAGREE in row.note for row in rows) else 0
 
 
 def _say(text: str) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from typing import Any
 
 from benchmarks.contender import Contender, ContenderError
 from benchmarks.settings import Settings
@@ -12,6 +13,7 @@ from benchmarks.timing import Figures, Timed, turns
 from benchmarks.work import Row, Work, ratio_of
 
 OURS = "yolor_gp"
+DISAGREE = "RESULTS DIFFER"
 
 Say = Callable[[str], None]
 
@@ -27,29 +29,35 @@ def hold(work: Work, settings: Settings, repeats: int | None, say: Say) -> list[
             assert arguments is not None
             try:
                 contender = stack.enter_context(Contender(setup, settings, **arguments))
-                contender.run()  # the first run warms up: caches, threads, lazily built kernels
+                if work.warm:  # caches, threads, lazily built kernels
+                    contender.run()
                 contenders[name] = contender
             except ContenderError as error:
                 failures[name] = "not installed" if error.missing else str(error)
                 say(f"  {name}: {failures[name]}")
-        runs = _take_turns(work, contenders, repeats or work.repeats, say)
+        runs = _take_turns(work, contenders, repeats or work.repeats, failures)
+        for name, values in runs.items():
+            say(f"  {name}: " + " ".join(f"{run.value * work.scale:.4g}" for run in values))
         if settings.profile is not None:
-            for name, contender in contenders.items():
-                contender.profile(settings.profile, f"{work.name}.{name}")
+            for name in runs:
+                contenders[name].profile(settings.profile, f"{work.name}.{name}")
     return _rows(work, runs, failures)
 
 
 def _take_turns(
-    work: Work, contenders: dict[str, Contender], repeats: int, say: Say
+    work: Work, contenders: dict[str, Contender], repeats: int, failures: dict[str, str]
 ) -> dict[str, list[Timed]]:
+    """Runs by contender; who fails is out, and named in `failures`."""
     names = list(contenders)
     runs: dict[str, list[Timed]] = {name: [] for name in names}
     for order in turns(len(names), repeats):
-        for index in order:
+        for name in (names[index] for index in order if names[index] in runs):
             time.sleep(work.settle)
-            runs[names[index]].append(contenders[names[index]].run())
-    for name, values in runs.items():
-        say(f"  {name}: " + " ".join(f"{run.value * work.scale:.4g}" for run in values))
+            try:
+                runs[name].append(contenders[name].run())
+            except ContenderError as error:
+                failures[name] = str(error)
+                del runs[name]
     return runs
 
 
@@ -68,11 +76,18 @@ def _rows(work: Work, runs: dict[str, list[Timed]], failures: dict[str, str]) ->
     for name in peers:
         notes = [own_note]
         if work.agree is not None:
-            notes.append(work.agree(runs[OURS][-1].result, runs[name][-1].result))
+            notes.append(_agreement(work.agree, runs[OURS][-1].result, runs[name][-1].result))
         if name == peers[-1]:
             notes.append(missing)
         rows.append(_row(work, ours, figures[name], name, "; ".join(filter(None, notes))))
     return rows
+
+
+def _agreement(agree: Callable[[Any, Any], str], mine: Any, theirs: Any) -> str:
+    try:
+        return agree(mine, theirs)
+    except AssertionError as error:
+        return f"{DISAGREE}: {error}"
 
 
 def _figures(work: Work, values: list[Timed]) -> Figures:

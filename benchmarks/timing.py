@@ -23,15 +23,18 @@ Run: TypeAlias = Callable[[], Timed]
 """Does the work once and measures it."""
 
 
-def timed(work: Callable[[], Any], *, device: str = "cpu", keep: bool = True) -> Run:
-    """Seconds of a call; on CUDA, until the device has finished."""
+def timed(
+    work: Callable[[Any], Any], *, device: str = "cpu", prepare: Callable[[], Any] = lambda: None
+) -> Run:
+    """Seconds of `work(prepare())` without the preparation; on CUDA, until the device is done."""
 
     def run() -> Timed:
+        value = prepare()
         synchronize(device)
         start = time.perf_counter()
-        result = work()
+        result = work(value)
         synchronize(device)
-        return Timed(time.perf_counter() - start, result if keep else None)
+        return Timed(time.perf_counter() - start, result)
 
     return run
 
@@ -59,6 +62,8 @@ class Figures:
 
 
 def turns(count: int, repeats: int) -> list[list[int]]:
-    """The order of `count` contenders in each round; everyone goes first equally often."""
+    """The order of `count` contenders in each round; everyone goes first about equally often."""
+    if count == 0:
+        return []
     order = list(range(count))
     return [order[first % count :] + order[: first % count] for first in range(repeats)]

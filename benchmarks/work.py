@@ -33,9 +33,9 @@ class Work:
     """ours, peers: set-up functions "module:name" that take `Settings` and `arguments`.
 
     rate: the measured values are amounts a second, not seconds; scale: from the measured value to
-    `unit`; settle: seconds of rest between turns, for contenders that work ahead; agree: (our
-    result, the peer's) -> a sentence on how they agree, raises AssertionError where they must and
-    do not; check: the same for our result alone.
+    `unit`; warm: a first run of each does not count; settle: seconds of rest between turns, for
+    contenders that work ahead; agree: (our result, the peer's) -> a sentence on how they agree,
+    raises AssertionError where they must and do not; check: the same for our result alone.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Work:
     rate: bool = False
     scale: float = 1.0
     settle: float = 0.0
+    warm: bool = True
     devices: tuple[str, ...] = ("cpu",)
     arguments: Mapping[str, Any] = field(default_factory=dict)
     peer_arguments: Mapping[str, Any] | None = None

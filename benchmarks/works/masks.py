@@ -32,10 +32,10 @@ def ours(settings: Settings) -> Run:
     """`Detections.to_original`: from coefficients and prototypes to masks in native pixels."""
     torch.set_num_threads(settings.threads)
     detections, letterbox = _network_frame()
-    return _packed(lambda: detections.to_original(letterbox), lambda found: found.masks.dense())
+    return _packed(lambda _: detections.to_original(letterbox), lambda found: found.masks.dense())
 
 
-def _packed(work: Callable[[], Any], dense: Callable[[Any], Array]) -> Run:
+def _packed(work: Callable[[None], Any], dense: Callable[[Any], Array]) -> Run:
     """Time `work`; the result is the packed bits of all masks, made outside the measurement."""
     measured = timed(work)
 
@@ -59,7 +59,7 @@ def yolov5(settings: Settings) -> Run:
 
     torch.set_num_threads(settings.threads)
     protos, coefficients, boxes, size = _native()
-    return _packed(lambda: process_mask_native(protos, coefficients, boxes, size), _bits)
+    return _packed(lambda _: process_mask_native(protos, coefficients, boxes, size), _bits)
 
 
 def ultralytics(settings: Settings) -> Run:
@@ -68,7 +68,7 @@ def ultralytics(settings: Settings) -> Run:
 
     torch.set_num_threads(settings.threads)
     protos, coefficients, boxes, size = _native()
-    return _packed(lambda: process_mask_native(protos, coefficients, boxes, size), _bits)
+    return _packed(lambda _: process_mask_native(protos, coefficients, boxes, size), _bits)
 
 
 def _bits(masks: Any) -> Array:
@@ -97,7 +97,7 @@ def ours_rle(settings: Settings) -> Run:
     _, masks = _dense_masks()
     expected = coco_mask.encode(np.asfortranarray(masks.dense().transpose(1, 2, 0), dtype=np.uint8))
     assert masks.rle() == expected, "not what pycocotools writes"
-    return timed(lambda: [code["counts"] for code in masks.rle()])
+    return timed(lambda _: [code["counts"] for code in masks.rle()])
 
 
 def yolov5_rle(settings: Settings) -> Run:
@@ -110,7 +110,7 @@ def yolov5_rle(settings: Settings) -> Run:
     planes = np.ascontiguousarray(masks.dense().transpose(1, 2, 0).astype(np.uint8))
     classes = list(range(100))
 
-    def work() -> list[bytes]:
+    def work(_: None) -> list[bytes]:
         entries: list[dict[str, Any]] = []
         save_one_json(rows, entries, Path("1.jpg"), classes, planes)
         return [_bytes(entry["segmentation"]["counts"]) for entry in entries]
@@ -133,7 +133,7 @@ def ultralytics_rle(settings: Settings) -> Run:
         "bboxes": found.boxes, "conf": found.scores, "cls": found.labels.float(), "masks": planes,
     }  # fmt: skip
 
-    def work() -> list[bytes]:
+    def work(_: None) -> list[bytes]:
         validator.jdict = []
         validator.pred_to_json(predictions, {"im_file": "1.jpg", "ori_shape": masks.image_size})
         return [_bytes(entry["segmentation"]["counts"]) for entry in validator.jdict]

@@ -26,7 +26,7 @@ def ours(settings: Settings) -> Run:
     scores = torch.from_numpy(values)
     config = ValidationConfig(confidence=CONFIDENCE, nms_iou=OVERLAP, max_detections=MOST)
 
-    def work() -> Array:
+    def work(_: None) -> Array:
         found = select_detections(
             boxes, scores, None, config, image_size=(FRAME, FRAME), num_classes=NUM_CLASSES
         )
@@ -55,7 +55,7 @@ def yolov5(settings: Settings) -> Run:
     torch.set_num_threads(settings.threads)
     prediction = _decoded(objectness=True)
 
-    def work() -> Array:
+    def work(_: None) -> Array:
         found = non_max_suppression(
             prediction, CONFIDENCE, OVERLAP, multi_label=True, max_det=MOST, nm=NUM_COEFFICIENTS
         )
@@ -72,7 +72,7 @@ def ultralytics(settings: Settings) -> Run:
     torch.set_num_threads(settings.threads)
     prediction = _decoded(objectness=False).transpose(1, 2).contiguous()
 
-    def work() -> Array:
+    def work(_: None) -> Array:
         found = non_max_suppression(
             prediction, CONFIDENCE, OVERLAP, multi_label=True, max_det=MOST, nc=NUM_CLASSES
         )

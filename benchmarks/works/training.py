@@ -1,0 +1,182 @@
+"""One training step: forward, loss, backward, optimizer, moving average; the batch is there."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from benchmarks.networks import our_network, parameters, training_batch, yolov5_network
+from benchmarks.settings import Settings
+from benchmarks.timing import Run, Timed, timed
+from benchmarks.work import Target, Work
+from yolor_gp.config.train_config import TrainConfig
+from yolor_gp.engine.distributed import World
+from yolor_gp.engine.ema import WeightAverage
+from yolor_gp.engine.optimizer import build_optimizer
+from yolor_gp.engine.precision import LossScaler, choose_precision
+from yolor_gp.engine.step import Stepper
+from yolor_gp.engine.task import Task
+from yolor_gp.losses.detection_loss import DetectionLoss
+
+LOSS_SETTINGS = {
+    "box": 0.05, "cls": 0.3, "obj": 0.7, "cls_pw": 1.0, "obj_pw": 1.0, "fl_gamma": 0.0,
+    "anchor_t": 4.0, "label_smoothing": 0.0,
+}  # fmt: skip
+"""In yolov5's words, the same recipe as this project's default."""
+
+
+def ours(settings: Settings, model: str, batch: int) -> Run:
+    """The engine's own stepper with its default settings for the device."""
+    torch.set_num_threads(settings.threads)
+    device, config = torch.device(settings.device), TrainConfig()
+    network = our_network(model).to(device).train()
+    precision = choose_precision("auto", device)
+    precision.prepare(network)
+    criterion = DetectionLoss(
+        config.loss, num_classes=network.num_classes, image_size=settings.image_size
+    )
+    optimizer = build_optimizer(network, config.optimizer, config.optimizer.weight_decay)
+    average = WeightAverage(network, config.ema)
+    task: Any = Task(network, criterion, loader=None, validate=None, description={})  # type: ignore[arg-type]
+    stepper = Stepper(
+        task, network, optimizer, LossScaler(precision), precision, World(), device,
+        config.optimizer.clip_norm,
+    )  # fmt: skip
+    data = training_batch(batch, settings.image_size).ours()
+
+    def step(_: None) -> None:
+        stepper.accumulate(data, last=True)
+        assert stepper.apply(None, ()).applied
+        average.update(network)
+
+    return _with_facts(timed(step, device=settings.device), network, settings, batch)
+
+
+def _with_facts(run: Run, network: nn.Module, settings: Settings, batch: int) -> Run:
+    """Adds parameters and, on CUDA, peak memory to the result; values in images a second there."""
+    facts: dict[str, Any] = {"parameters": parameters(network)}
+    on_gpu = settings.device.startswith("cuda")
+
+    def measured() -> Timed:
+        if on_gpu:
+            torch.cuda.reset_peak_memory_stats(settings.device)
+        one = run()
+        if on_gpu:
+            facts["memory"] = torch.cuda.max_memory_allocated(settings.device) / 2**30
+        return Timed(batch / one.value if on_gpu else one.value, dict(facts))
+
+    return measured
+
+
+class _PeerStep:
+    """The order of a step both peers document: scaled loss, unscale, clip, step, average."""
+
+    def __init__(
+        self, settings: Settings, optimizer: Any, average: Any, network: nn.Module
+    ) -> None:
+        self.device = torch.device(settings.device)
+        self.half = self.device.type == "cuda"
+        self.scaler = torch.amp.GradScaler(self.device.type, enabled=self.half)
+        self.optimizer, self.average, self.network = optimizer, average, network
+
+    def images(self, images: Tensor) -> Tensor:
+        return images.to(self.device, non_blocking=True).float() / 255
+
+    def __call__(self, loss: Any) -> None:
+        with torch.autocast(self.device.type, dtype=torch.float16, enabled=self.half):
+            total = loss()
+        self.scaler.scale(total).backward()
+        self.scaler.unscale_(self.optimizer)
+        torch.nn.utils.clip_grad_norm_(self.network.parameters(), max_norm=10.0)
+        self.scaler.step(self.optimizer)
+        self.scaler.update()
+        self.optimizer.zero_grad()
+        self.average.update(self.network)
+
+
+def yolov5(settings: Settings, model: str, batch: int) -> Run:
+    """The parts of the package: network, `ComputeLoss`, `smart_optimizer`, `ModelEMA`."""
+    from yolov5.utils.segment.loss import ComputeLoss
+    from yolov5.utils.torch_utils import ModelEMA, smart_optimizer
+
+    torch.set_num_threads(settings.threads)
+    network = yolov5_network(model).to(settings.device).train()
+    network.hyp, network.nc = LOSS_SETTINGS, 80
+    criterion = ComputeLoss(network, overlap=True)
+    optimizer = smart_optimizer(network, "SGD", 0.01, 0.937, 5e-4)
+    step = _PeerStep(settings, optimizer, ModelEMA(network), network)
+    data = training_batch(batch, settings.image_size)
+    targets = data.relative()
+
+    def work(_: None) -> None:
+        images = step.images(data.images)
+        here, masks = targets.to(step.device), data.index_map.to(step.device).float()
+        step(lambda: criterion(network(images), here, masks=masks)[0])
+
+    return _with_facts(timed(work, device=settings.device), network, settings, batch)
+
+
+def ultralytics(settings: Settings, model: str, batch: int) -> Run:
+    """Its own network `model` with its loss and `ModelEMA`; another network than ours."""
+    from ultralytics.cfg import get_cfg
+    from ultralytics.nn.tasks import SegmentationModel
+    from ultralytics.utils.torch_utils import ModelEMA
+
+    torch.set_num_threads(settings.threads)
+    network = SegmentationModel(f"{model}.yaml", verbose=False).to(settings.device).train()
+    network.args = get_cfg(overrides={"task": "segment"})
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.937, nesterov=True)
+    step = _PeerStep(settings, optimizer, ModelEMA(network), network)
+    data = training_batch(batch, settings.image_size)
+    rows = data.relative()
+
+    def work(_: None) -> None:
+        inputs = {
+            "img": step.images(data.images),
+            "batch_idx": rows[:, 0].to(step.device),
+            "cls": rows[:, 1:2].to(step.device),
+            "bboxes": rows[:, 2:].to(step.device),
+            "masks": data.index_map.to(step.device).float(),
+        }
+        step(lambda: network.loss(inputs)[0].sum())
+
+    return _with_facts(timed(work, device=settings.device), network, settings, batch)
+
+
+def agree(mine: Any, theirs: Any) -> str:
+    """Says whether the networks are of one size, and what memory they took."""
+    sizes = (mine["parameters"], theirs["parameters"])
+    text = f"{sizes[0]:,} and {sizes[1]:,} parameters"
+    if sizes[0] == sizes[1]:
+        text = f"the same network of {sizes[0]:,} parameters"
+    if "memory" in mine:
+        text += f"; peak memory {mine['memory']:.2f} and {theirs['memory']:.2f} GiB"
+    return text
+
+
+_HERE = "benchmarks.works.training"
+
+
+def _step(model: str, peer: str, setup: str, target: Target | None) -> Work:
+    return Work(
+        name=f"step-{model}-{peer}" if peer != model else f"step-{model}",
+        title=f"training step, {model}, batch 8, 640"
+        + (f", against {peer}" if target is None else ""),
+        ours=f"{_HERE}:ours",
+        peers={setup: f"{_HERE}:{setup}"},
+        unit="s",
+        target=target,
+        repeats=5,
+        arguments={"model": model, "batch": 8},
+        peer_arguments={"model": peer, "batch": 8},
+        agree=agree,
+    )
+
+
+WORKS = (
+    _step("yolov5n-seg", "yolov5n-seg", "yolov5", Target("at most", 0.45)),
+    _step("yolov5s-seg", "yolov5s-seg", "yolov5", Target("at most", 0.45)),
+    _step("yolov5n-seg", "yolov8n-seg", "ultralytics", None),
+)
