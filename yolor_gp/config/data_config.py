@@ -173,7 +173,7 @@ def _class_names(settings: _DataFile, node: Node, file: Path) -> tuple[str, ...]
 
 
 def _with_text_names(node: Node) -> Node:
-    """Names such as `no` or `1` are read by YAML as other types; as class names they are text."""
+    """Names such as `1` are read by YAML as other types; as class names they are text."""
     if not isinstance(node.value, dict) or "names" not in node.value:
         return node
     names = node.value["names"]

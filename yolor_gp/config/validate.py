@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TypeVar
+from typing import TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -74,7 +74,12 @@ def _known_keys(settings: type[BaseModel], path: Sequence[str]) -> list[str]:
     for step in path:
         field = current.model_fields.get(step)
         annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+        # `Section | None` has the keys of `Section`.
+        choices = [annotation, *get_args(annotation)]
+        models = [
+            item for item in choices if isinstance(item, type) and issubclass(item, BaseModel)
+        ]
+        if not models:
             return []
-        current = annotation
+        current = models[0]
     return list(current.model_fields)

@@ -17,12 +17,12 @@ from numpy.typing import NDArray
 
 from yolor_gp.data.instances import Instances
 
-SCHEMA = 1
+SCHEMA = 2
 """Raise this when the arrays change meaning, so that caches of older versions are not read."""
 
 _ARRAYS = (
-    "image_ids", "sizes", "path_bytes", "path_ends", "object_ends", "boxes", "labels", "even_odd",
-    "ring_ends", "point_ends", "points",
+    "image_ids", "sizes", "path_bytes", "path_ends", "object_ends", "ring_ends", "point_ends",
+    "boxes", "labels", "even_odd", "object_rings", "ring_lengths", "points",
 )  # fmt: skip
 
 
@@ -31,8 +31,9 @@ class AnnotationTable:
     """N images, A objects, R rings, P points; everything sorted by image.
 
     image_ids: i64[N]; sizes: i32[N, 2] height, width; path_bytes, path_ends: image paths in UTF-8;
-    object_ends: i64[N], where an image's objects end; boxes: f32[A, 4] xyxy pixels; labels: i32[A];
-    even_odd: bool[A] (see `Instances`); ring_ends: i64[A]; point_ends: i64[R]; points: f32[P, 2].
+    object_ends, ring_ends, point_ends: i64[N], where those of an image end; boxes: f32[A, 4] xyxy
+    pixels; labels: i64[A]; even_odd: bool[A]; object_rings: i64[A]; ring_lengths: i64[R];
+    points: f32[P, 2] (see `Instances` for the last four).
     """
 
     image_ids: NDArray[np.int64]
@@ -40,11 +41,13 @@ class AnnotationTable:
     path_bytes: NDArray[np.uint8]
     path_ends: NDArray[np.int64]
     object_ends: NDArray[np.int64]
-    boxes: NDArray[np.float32]
-    labels: NDArray[np.int32]
-    even_odd: NDArray[np.bool_]
     ring_ends: NDArray[np.int64]
     point_ends: NDArray[np.int64]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    even_odd: NDArray[np.bool_]
+    object_rings: NDArray[np.int64]
+    ring_lengths: NDArray[np.int64]
     points: NDArray[np.float32]
     category_ids: tuple[int, ...]
     names: tuple[str, ...]
@@ -55,7 +58,7 @@ class AnnotationTable:
     @cached_property
     def has_outlines(self) -> bool:
         """Whether objects have outlines (then all have)."""
-        return len(self.point_ends) > 0
+        return len(self.ring_lengths) > 0
 
     def path(self, index: int) -> str:
         """The path of an image."""
@@ -69,21 +72,16 @@ class AnnotationTable:
 
     def instances(self, index: int) -> Instances:
         """The objects of an image in its own pixels."""
-        first, last = _span(self.object_ends, index)
-        rings = _lengths(self.ring_ends, first, last)
-        first_ring, last_ring = (
-            _range_start(self.ring_ends, first),
-            _range_start(self.ring_ends, last),
-        )
-        begin = _range_start(self.point_ends, first_ring)
-        end = _range_start(self.point_ends, last_ring)
+        objects = slice(*_span(self.object_ends, index))
+        rings = slice(*_span(self.ring_ends, index))
+        points = slice(*_span(self.point_ends, index))
         return Instances(
-            self.boxes[first:last],
-            self.labels[first:last].astype(np.int64),
-            self.points[begin:end],
-            _lengths(self.point_ends, first_ring, last_ring),
-            rings,
-            self.even_odd[first:last],
+            self.boxes[objects],
+            self.labels[objects],
+            self.points[points],
+            self.ring_lengths[rings],
+            self.object_rings[objects],
+            self.even_odd[objects],
         )
 
     def to_arrays(self) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
@@ -112,11 +110,13 @@ class TableBuilder:
     paths: bytearray = field(default_factory=bytearray)
     path_ends: array[int] = field(default_factory=lambda: array("q"))
     object_ends: array[int] = field(default_factory=lambda: array("q"))
-    boxes: array[float] = field(default_factory=lambda: array("f"))
-    labels: array[int] = field(default_factory=lambda: array("i"))
-    even_odd: bytearray = field(default_factory=bytearray)
     ring_ends: array[int] = field(default_factory=lambda: array("q"))
     point_ends: array[int] = field(default_factory=lambda: array("q"))
+    boxes: array[float] = field(default_factory=lambda: array("f"))
+    labels: array[int] = field(default_factory=lambda: array("q"))
+    even_odd: bytearray = field(default_factory=bytearray)
+    object_rings: array[int] = field(default_factory=lambda: array("q"))
+    ring_lengths: array[int] = field(default_factory=lambda: array("q"))
     points: array[float] = field(default_factory=lambda: array("f"))
     has_outlines: bool = False
 
@@ -136,10 +136,11 @@ class TableBuilder:
         self.boxes.extend(box)
         self.even_odd.append(even_odd)
         self.has_outlines = self.has_outlines or len(rings) > 0
-        for ring in rings or ((left, top, right, top, right, bottom, left, bottom),):
+        rings = rings or ((left, top, right, top, right, bottom, left, bottom),)
+        for ring in rings:
             self.points.extend(ring)
-            self.point_ends.append(len(self.points) // 2)
-        self.ring_ends.append(len(self.point_ends))
+            self.ring_lengths.append(len(ring) // 2)
+        self.object_rings.append(len(rings))
 
     def end_image(self, image_id: int, size: tuple[int, int], path: str) -> None:
         """Say which image (size: height, width) the objects added since the last one belong to."""
@@ -148,40 +149,31 @@ class TableBuilder:
         self.paths += path.encode()
         self.path_ends.append(len(self.paths))
         self.object_ends.append(len(self.labels))
+        self.ring_ends.append(len(self.ring_lengths))
+        self.point_ends.append(len(self.points) // 2)
 
     def build(self) -> AnnotationTable:
         """The table; without any outline given, it has none."""
-        outlines = self.has_outlines
-        objects = len(self.labels)
+        rings = 1 if self.has_outlines else 0  # as a factor: without outlines, no rings
+        points = np.array(self.points if rings else [], np.float32).reshape(-1, 2)
         return AnnotationTable(
             image_ids=np.array(self.image_ids, np.int64),
             sizes=np.array(self.sizes, np.int32).reshape(-1, 2),
             path_bytes=np.frombuffer(bytes(self.paths), np.uint8),
             path_ends=np.array(self.path_ends, np.int64),
             object_ends=np.array(self.object_ends, np.int64),
+            ring_ends=np.array(self.ring_ends, np.int64) * rings,
+            point_ends=np.array(self.point_ends, np.int64) * rings,
             boxes=np.array(self.boxes, np.float32).reshape(-1, 4),
-            labels=np.array(self.labels, np.int32),
+            labels=np.array(self.labels, np.int64),
             even_odd=np.frombuffer(bytes(self.even_odd), np.bool_),
-            ring_ends=np.array(self.ring_ends if outlines else [0] * objects, np.int64),
-            point_ends=np.array(self.point_ends if outlines else [], np.int64),
-            points=np.array(self.points if outlines else [], np.float32).reshape(-1, 2),
+            object_rings=np.array(self.object_rings, np.int64) * rings,
+            ring_lengths=np.array(self.ring_lengths if rings else [], np.int64),
+            points=points,
             category_ids=tuple(self.category_ids),
             names=tuple(self.names),
         )
 
 
-def _range_start(ends: NDArray[np.int64], index: int) -> int:
-    return int(ends[index - 1]) if index else 0
-
-
 def _span(ends: NDArray[np.int64], index: int) -> tuple[int, int]:
-    return _range_start(ends, index), int(ends[index])
-
-
-def _lengths(ends: NDArray[np.int64], first: int, last: int) -> NDArray[np.int64]:
-    if first == last:
-        return np.zeros(0, np.int64)
-    lengths = ends[first:last].copy()
-    lengths[1:] -= ends[first : last - 1]
-    lengths[0] -= _range_start(ends, first)
-    return lengths
+    return (int(ends[index - 1]) if index else 0), int(ends[index])

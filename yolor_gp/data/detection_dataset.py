@@ -108,7 +108,7 @@ class DetectionDataset:
         return Sample(
             self.read_original(index),
             instances.boxes.copy(),
-            instances.labels,
+            instances.labels.copy(),
             tuple(masks),
             self.meta(index),
         )

@@ -10,6 +10,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.augment.hsv import Gains, is_neutral, jitter
 from yolor_gp.data.augment.scene import Picture, Scene
 from yolor_gp.data.clip import clip_instances
 from yolor_gp.data.instances import Instances, concatenate
@@ -46,13 +47,16 @@ def is_axis_aligned(matrix: Matrix) -> bool:
     return all(value == 0 for value in off_diagonal)
 
 
-def warp_scene(scene: Scene, matrix: Matrix, out: Picture) -> Instances:
+def warp_scene(scene: Scene, matrix: Matrix, gains: Gains, out: Picture) -> Instances:
     """Draw the canvas and warp it into `out`, u8[side, side, 3]; return the objects seen there.
+
+    Colours change last; the grey is drawn so that it is the padding's once they have.
 
     This is the straightforward way, for any matrix; `placement` is the fast one for matrices
     that only scale and move.
     """
-    canvas = np.full((scene.canvas, scene.canvas, 3), PADDING_GREY, np.uint8)
+    grey = min(round(PADDING_GREY / gains[2]), 255) if gains[2] else PADDING_GREY
+    canvas = np.full((scene.canvas, scene.canvas, 3), grey, np.uint8)
     parts = []
     for tile in scene.tiles:
         height, width = tile.size
@@ -64,20 +68,22 @@ def warp_scene(scene: Scene, matrix: Matrix, out: Picture) -> Instances:
         ]
         moved = tile.instances.transform(tile.scale, (tile.left, tile.top))
         parts.append(clip_instances(moved, (left, top, right, bottom)))
-    warp_image(canvas, matrix, out)
+    warp_image(canvas, matrix, grey, out)
+    if not is_neutral(gains):
+        jitter(out, gains, dst=out)
     return transform_instances(concatenate(parts), matrix, out.shape[1], out.shape[0])
 
 
-def warp_image(image: Picture, matrix: Matrix, out: Picture) -> None:
-    """Show `image` through `matrix` (continuous coordinates) in `out`, grey around it."""
+def warp_image(image: Picture, matrix: Matrix, grey: int, out: Picture) -> None:
+    """Show `image` through `matrix` (continuous coordinates) in `out`, `grey` around it."""
     half = np.array([[1, 0, 0.5], [0, 1, 0.5], [0, 0, 1]])
     pixels = np.linalg.inv(half) @ matrix @ half  # OpenCV's whole numbers are pixel centres
     size = (out.shape[1], out.shape[0])
-    grey = (PADDING_GREY,) * 3
+    border = (grey,) * 3
     if matrix[2, 0] or matrix[2, 1]:
-        cv2.warpPerspective(image, pixels, size, dst=out, borderValue=grey)
+        cv2.warpPerspective(image, pixels, size, dst=out, borderValue=border)
     else:
-        cv2.warpAffine(image, pixels[:2], size, dst=out, borderValue=grey)
+        cv2.warpAffine(image, pixels[:2], size, dst=out, borderValue=border)
 
 
 def transform_instances(

@@ -13,7 +13,7 @@ from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
 from yolor_gp.data.augment.copy_paste import copy_paste
 from yolor_gp.data.augment.flip import flip
-from yolor_gp.data.augment.hsv import draw_gains, jitter
+from yolor_gp.data.augment.hsv import Gains, draw_gains
 from yolor_gp.data.augment.mixup import mixup
 from yolor_gp.data.augment.photometric import Photometric
 from yolor_gp.data.augment.placement import place_scene
@@ -26,7 +26,7 @@ Partners = Callable[[Generator, int], list[int]]
 
 
 class Augmentation:
-    """mosaic or single -> affine -> copy-paste -> mixup -> the user's list -> HSV -> flip.
+    """mosaic or single -> affine and HSV -> copy-paste -> mixup -> the user's list -> flip.
 
     Every random number comes from the generator handed in.
     """
@@ -51,14 +51,14 @@ class Augmentation:
         config = self._config
         side = out.shape[1]
         image = np.empty((side, side, 3), np.uint8)
-        instances = self._scene(generator, index, partners, image, combine)
+        gains = draw_gains(generator, config)
+        instances = self._scene(generator, index, partners, gains, image, combine)
         if combine and config.copy_paste:
             image, instances = copy_paste(generator, image, instances, config.copy_paste)
         if combine and config.mixup and generator.random() < config.mixup:
-            image, instances = self._mixup(generator, partners, image, instances)
+            image, instances = self._mixup(generator, partners, gains, image, instances)
         if self._photometric is not None:
             image = self._photometric(generator, image)
-        jitter(image, draw_gains(generator, config))
         chances = generator.random(2)
         image, instances = flip(
             image,
@@ -74,10 +74,11 @@ class Augmentation:
         generator: Generator,
         index: int,
         partners: Partners,
+        gains: Gains,
         out: Picture,
         combine: bool,
     ) -> Instances:
-        side, base = out.shape[0], self._dataset.image_size
+        base = self._dataset.image_size
         if combine and generator.random() < self._config.mosaic:
             indices = [index, *partners(generator, 3)]
             x, y = generator.integers(base // 2, base + base // 2 + 1, 2).tolist()
@@ -86,23 +87,28 @@ class Augmentation:
             scene = mosaic([self._tile(k) for k in indices], base, (x, y))
         else:
             scene = single(self._tile(index), base)
-        return self._show(generator, scene, side, out)
+        return self._show(generator, scene, gains, out)
 
-    def _show(self, generator: Generator, scene: Scene, side: int, out: Picture) -> Instances:
-        base = self._dataset.image_size
+    def _show(self, generator: Generator, scene: Scene, gains: Gains, out: Picture) -> Instances:
+        side, base = out.shape[0], self._dataset.image_size
         matrix = draw_affine(generator, self._config, scene.canvas, base)
         if side != base:  # multi-scale: the same picture, larger or smaller
             matrix = np.diag((side / base, side / base, 1.0)) @ matrix
         if is_axis_aligned(matrix):
-            return place_scene(scene, matrix, out)
-        return warp_scene(scene, matrix, out)
+            return place_scene(scene, matrix, gains, out)
+        return warp_scene(scene, matrix, gains, out)
 
     def _mixup(
-        self, generator: Generator, partners: Partners, image: Picture, instances: Instances
+        self,
+        generator: Generator,
+        partners: Partners,
+        gains: Gains,
+        image: Picture,
+        instances: Instances,
     ) -> tuple[Picture, Instances]:
         other = np.empty_like(image)
         (partner,) = partners(generator, 1)
-        others = self._scene(generator, partner, partners, other, combine=True)
+        others = self._scene(generator, partner, partners, gains, other, combine=True)
         share = generator.beta(self._config.mixup_beta, self._config.mixup_beta)
         return mixup(image, instances, other, others, share)
 

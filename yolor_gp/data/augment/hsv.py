@@ -18,13 +18,17 @@ def draw_gains(generator: Generator, config: AugmentConfig) -> Gains:
     return 1 + hue * config.hue, 1 + saturation * config.saturation, 1 + value * config.value
 
 
-def jitter(image: Picture, gains: Gains) -> None:
-    """Multiply hue, saturation and value of u8[H, W, 3] RGB in place.
+def jitter(image: Picture, gains: Gains, dst: Picture | None = None) -> Picture:
+    """Multiply hue, saturation and value of u8[H, W, 3] RGB; write to `dst`, or a new picture.
 
-    Saturation and value are cut at 255; a hue beyond the full circle goes round.
+    Saturation and value are cut at 255; a hue beyond the full circle goes round. `dst` may be
+    `image` itself.
     """
-    if gains == (1.0, 1.0, 1.0):
-        return
     hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
     cv2.transform(hsv, np.diag(gains), dst=hsv)
-    cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=image)
+    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=dst)  # type: ignore[return-value]
+
+
+def is_neutral(gains: Gains) -> bool:
+    """Whether gains change nothing."""
+    return gains == (1.0, 1.0, 1.0)

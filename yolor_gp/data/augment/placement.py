@@ -4,6 +4,9 @@ Canvas and warp become one resize per tile, straight into the output: five times
 OpenCV's resize is separable and no canvas of twice the side is filled. For that, what is visible
 of a tile is rounded to whole pixels of the tile and of the output, which moves its edges by at
 most half a pixel; labels follow the rounded placement exactly.
+
+Colours are changed where there are fewer pixels: before a tile is enlarged, or after it is
+reduced. The grey around the tiles keeps its colour, which it also has in validation.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 import cv2
 
 from yolor_gp.data.augment.affine import Matrix
+from yolor_gp.data.augment.hsv import Gains, is_neutral, jitter
 from yolor_gp.data.augment.scene import Picture, Scene, Tile
 from yolor_gp.data.clip import clip_instances
 from yolor_gp.data.instances import Instances, concatenate
@@ -39,7 +43,7 @@ class Span:
         return self.begin - self.start * self.scale
 
 
-def place_scene(scene: Scene, matrix: Matrix, out: Picture) -> Instances:
+def place_scene(scene: Scene, matrix: Matrix, gains: Gains, out: Picture) -> Instances:
     """Fill `out`, u8[side, side, 3]; return the objects seen there.
 
     The matrix must be axis aligned, with positive scales.
@@ -51,17 +55,24 @@ def place_scene(scene: Scene, matrix: Matrix, out: Picture) -> Instances:
         if spans is None:
             continue
         x, y = spans
-        cv2.resize(
-            tile.image[y.start : y.stop, x.start : x.stop],
-            (x.end - x.begin, y.end - y.begin),
-            dst=out[y.begin : y.end, x.begin : x.end],
-            interpolation=cv2.INTER_LINEAR,
-        )
+        source = tile.image[y.start : y.stop, x.start : x.stop]
+        _resize(source, gains, out[y.begin : y.end, x.begin : x.end])
         scale = (tile.scale[0] * x.scale, tile.scale[1] * y.scale)
         parts.append(tile.instances.transform(scale, (x.offset, y.offset)))
     left, top, right, bottom = _canvas_in_output(scene, matrix)
     visible = (max(left, 0), max(top, 0), min(right, out.shape[1]), min(bottom, out.shape[0]))
     return clip_instances(concatenate(parts), visible)
+
+
+def _resize(source: Picture, gains: Gains, target: Picture) -> None:
+    """Fill `target` with `source`, resized and recoloured."""
+    height, width = target.shape[:2]
+    enlarges = source.size < target.size
+    if enlarges and not is_neutral(gains):
+        source = jitter(source, gains)
+    cv2.resize(source, (width, height), dst=target, interpolation=cv2.INTER_LINEAR)
+    if not enlarges and not is_neutral(gains):
+        jitter(target, gains, dst=target)
 
 
 def tile_spans(
