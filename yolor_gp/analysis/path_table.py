@@ -144,6 +144,23 @@ def _or_dash(value: int | None) -> str:
     return "-" if value is None else str(value)
 
 
+def gradient_table(paths: NetworkPaths, measured: Mapping[str, Sequence[float]]) -> str:
+    """One row per channel group: its static figures, and the gradient measured in a training."""
+    rows = [
+        [
+            layer.layer.name,
+            intervals_text(group.channels),
+            _or_dash(min(group.timestamps, default=None)),
+            _or_dash(max(group.timestamps, default=None)),
+            f"{gradient:.3e}",
+        ]
+        for layer in paths.layers
+        for group, gradient in zip(layer.groups, measured[layer.layer.name], strict=True)
+    ]
+    header = ["layer", "channels", "shortest", "longest", "mean |gradient|"]
+    return f"{paths.graph.name}\n{text_table(header, rows)}"
+
+
 def comparison_table(networks: Sequence[NetworkPaths]) -> str:
     """One row per network."""
     rows = [

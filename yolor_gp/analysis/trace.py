@@ -11,9 +11,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, fx, nn
+from torch.utils._pytree import tree_leaves
 
+from yolor_gp.analysis.operations import Kind, kind_of
 from yolor_gp.errors import UserError
 
 
@@ -88,6 +91,26 @@ class _Recorder(fx.Interpreter):
         self.values: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
+        result = self._elementwise(n)
+        if result is None:
+            result = super().run_node(n)
         self.values[n] = result
         return result
+
+    def _elementwise(self, node: fx.Node) -> Tensor | None:
+        """The result of an element-wise operation by its shape alone.
+
+        Element-wise meta kernels are written in Python: a thousand times slower than this, and
+        the first one imports torch's compiler.
+        """
+        module = self.fetch_attr(str(node.target)) if node.op == "call_module" else None
+        if node.op not in ("call_function", "call_method", "call_module"):
+            return None
+        if kind_of(node, module) is not Kind.ELEMENTWISE:
+            return None
+        arguments = self.map_nodes_to_values((node.args, node.kwargs), node)
+        tensors = [leaf for leaf in tree_leaves(arguments) if isinstance(leaf, Tensor)]
+        if not tensors:
+            return None
+        shape = np.broadcast_shapes(*(tuple(tensor.shape) for tensor in tensors))
+        return torch.empty(shape, dtype=tensors[0].dtype, device="meta")

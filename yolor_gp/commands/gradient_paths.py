@@ -8,36 +8,76 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.analysis.figures import small_networks
+from yolor_gp.analysis.gradient_flow import load_gradients, measured_by_group
 from yolor_gp.analysis.gradient_paths import NetworkPaths, analyse
 from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.growth import all_growths, growth_table
 from yolor_gp.analysis.network_sources import open_network
-from yolor_gp.analysis.path_table import comparison_table, layer_report, network_table, to_json
-from yolor_gp.analysis.report import render_report
+from yolor_gp.analysis.path_table import (
+    comparison_table,
+    gradient_table,
+    layer_report,
+    network_table,
+    to_json,
+)
+from yolor_gp.analysis.published import PUBLISHED_ROWS, comparison_with_ap
+from yolor_gp.analysis.report import MeasuredGradients, render_report
+from yolor_gp.commands.arguments import Arguments
 from yolor_gp.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Parse, analyse, print tables and write the files asked for."""
-    options = _parser().parse_args(arguments)
+    options = parser().parse(arguments)
+    names = options.networks or [row.name for row in PUBLISHED_ROWS if options.compare_ap]
     figures = small_networks() if options.figures else []
-    networks = [_analyse(source) for source in options.networks]
-    if not networks and not figures:
-        raise UserError("gradient-paths: nothing to analyse; name model files, or use --figures")
-    for paths in networks or figures:
-        print(layer_report(paths, options.layer) if options.layer else network_table(paths))
-        print()
-    if len(networks or figures) > 1 and not options.layer:
-        print(comparison_table(networks or figures))
+    if options.table1:
+        print(growth_table(all_growths()))
+    if not names and not figures:
+        if options.table1:
+            return 0
+        raise UserError(
+            "gradient_paths.py: nothing to analyse; name model files, or use --figures, --table1"
+            " or --compare-ap"
+        )
+    networks = [_analyse(name) for name in names]
+    measured = _measured(options, networks)
+    _print(options, networks or figures)
     if options.json:
         _write(options.json, json.dumps(to_json(networks or figures), indent=1))
     if options.html:
-        _write(options.html, render_report(networks, figures=figures))
+        _write(options.html, render_report(networks, figures=figures, measured=measured))
     return 0
 
 
-def _analyse(text: str) -> NetworkPaths:
-    source = open_network(text)
-    return analyse(read_graph(source.network, source.example, name=source.name, entry=source.entry))
+def _print(options: argparse.Namespace, networks: Sequence[NetworkPaths]) -> None:
+    if options.compare_ap:
+        print(comparison_with_ap(networks))
+        return
+    for paths in networks:
+        print(layer_report(paths, options.layer) if options.layer else network_table(paths))
+        print()
+    if len(networks) > 1 and not options.layer:
+        print(comparison_table(networks))
+
+
+def _measured(
+    options: argparse.Namespace, networks: Sequence[NetworkPaths]
+) -> MeasuredGradients | None:
+    """Gradients of a training laid beside the one network they were measured on."""
+    if not options.gradients:
+        return None
+    if len(networks) != 1:
+        raise UserError("--gradients belongs to one network; name exactly one")
+    found = measured_by_group(load_gradients(options.gradients), networks[0])
+    print(gradient_table(networks[0], found))
+    return {networks[0].graph.name: found}
+
+
+def _analyse(name: str) -> NetworkPaths:
+    source = open_network(name)
+    graph = read_graph(source.network, source.example, name=source.name, entry=source.entry)
+    return analyse(graph)
 
 
 def _write(path: Path, text: str) -> None:
@@ -48,24 +88,38 @@ def _write(path: Path, text: str) -> None:
     print(f"wrote {path}")
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="gradient-paths",
-        description="Lengths, counts, timestamps and sources of gradient paths (see"
-        " docs/gradient-paths.md).",
+def parser() -> Arguments:
+    """Every flag of the command."""
+    flags = Arguments(
+        prog="gradient_paths.py",
+        description="Lengths, counts, timestamps and sources of gradient paths, by the definitions"
+        " in docs/gradient-paths.md.",
     )
-    parser.add_argument(
+    add = flags.add_argument
+    add(
         "networks",
         nargs="*",
         metavar="NETWORK",
         help="a model file, a shipped name (yolor-csp), or torchvision:resnet50 and the like",
     )
-    parser.add_argument("--layer", help="print one layer: its paths and sources by timestamp")
-    parser.add_argument("--json", type=Path, metavar="F", help="write everything as JSON")
-    parser.add_argument("--html", type=Path, metavar="F", help="write a page to look at")
-    parser.add_argument(
+    add("--layer", metavar="NAME", help="print one layer: its paths and sources by timestamp")
+    add("--json", type=Path, metavar="F", help="write everything as JSON")
+    add("--html", type=Path, metavar="F", help="write a page to look at, complete in one file")
+    add(
         "--figures",
         action="store_true",
-        help="small ResNet, PRN, DenseNet and SparseNet drawn as in Figs. 7 and 8 of the paper",
+        help="small ResNet, PRN, DenseNet and SparseNet; with --html drawn as in Figs. 7 and 8",
     )
-    return parser
+    add("--table1", action="store_true", help="measure growth with depth, as in Table 1")
+    add(
+        "--compare-ap",
+        action="store_true",
+        help="path statistics beside published AP (all of the paper's rows unless named)",
+    )
+    add(
+        "--gradients",
+        type=Path,
+        metavar="F",
+        help="what a training with --log-gradients wrote, laid beside the static picture",
+    )
+    return flags
