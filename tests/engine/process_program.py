@@ -7,8 +7,8 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
-import numpy as np
 import torch
 from tiny_task import CPU, tiny_config, tiny_task, train
 from torch import Tensor, nn
@@ -17,9 +17,11 @@ from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.checkpoint import read_checkpoint
 from yolor_gp.engine.distributed import World, run_in_world, share_of
 from yolor_gp.engine.evaluate import evaluate
+from yolor_gp.engine.inference import Inference
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.ops.letterbox import evaluation_letterbox
 from yolor_gp.structures.batch import Batch, ImageMeta, Targets
+from yolor_gp.structures.detections import BoxMasks
 from yolor_gp.structures.ground_truth import GroundTruth
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
 
@@ -50,18 +52,24 @@ def image(index: int) -> Tensor:
 
 
 def truth() -> GroundTruth:
-    numbers = np.random.default_rng(0)
-    annotations = []
-    for index in range(IMAGES):
-        for _ in range(3):
-            x, y = numbers.integers(0, 40, 2).tolist()
-            annotations.append(
-                {
-                    "id": len(annotations) + 1, "image_id": index + 1, "iscrowd": 0,
-                    "category_id": int(numbers.integers(1, 3)), "bbox": [x, y, 20, 20],
-                    "area": 400, "segmentation": [[x, y, x + 20, y, x + 20, y + 20, x, y + 20]],
-                }
-            )  # fmt: skip
+    """What the network finds in each image, the odd boxes moved by a few pixels."""
+    annotations: list[dict[str, Any]] = []
+    for batch in batches(World()):
+        found = Inference.of(FixedNetwork(), ValidationConfig(confidence=0.2), CPU)(batch.images)
+        for meta, detections in zip(batch.metas, found, strict=True):
+            assert meta.letterbox is not None
+            original = detections.to_original(meta.letterbox).select(torch.arange(3))
+            assert isinstance(original.masks, BoxMasks)
+            for row, rle in enumerate(original.masks.rle()):
+                left, top, right, bottom = original.boxes[row].tolist()
+                annotations.append(
+                    {
+                        "id": len(annotations) + 1, "image_id": meta.image_id, "iscrowd": 0,
+                        "category_id": int(original.labels[row]) + 1, "segmentation": rle,
+                        "area": (right - left) * (bottom - top),
+                        "bbox": [left + row % 2 * 4, top, right - left, bottom - top],
+                    }
+                )  # fmt: skip
     images = [{"id": i + 1, "height": SIZE, "width": SIZE} for i in range(IMAGES)]
     categories = [{"id": 1, "name": "a"}, {"id": 2, "name": "b"}]
     whole = {"images": images, "annotations": annotations, "categories": categories}
@@ -69,7 +77,7 @@ def truth() -> GroundTruth:
 
 
 def batches(world: World) -> list[Batch]:
-    """The share of this process, in batches of two: 4 images on the first of two, 3 on the other."""
+    """The share of this process, two images a batch: 4 on the first of two, 3 on the other."""
     mine = list(range(world.rank, IMAGES, world.size))
     letterbox = evaluation_letterbox((SIZE, SIZE), SIZE)
     nothing = Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), torch.zeros(0).long())
@@ -83,7 +91,7 @@ def batches(world: World) -> list[Batch]:
     ]
 
 
-def figures(world: World) -> dict[str, object]:
+def figures(world: World) -> dict[str, Any]:
     evaluator = CocoEvaluator(truth(), with_masks=True)
     config = ValidationConfig(confidence=0.01)
     result = evaluate(FixedNetwork(), batches(world), evaluator, config, CPU, world=world)

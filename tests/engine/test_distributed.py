@@ -68,7 +68,7 @@ def test_two_processes_learn_what_one_learns(two_processes: TwoProcesses, tmp_pa
 @pytest.mark.ddp
 def test_sharded_figures_are_exactly_those_of_one(two_processes: TwoProcesses) -> None:
     one = figures(World())
-    assert one["bbox"]["AP"] > 0 and one["segm"]["AP"] > 0  # type: ignore[index]
+    assert 0.1 < one["bbox"]["AP"] < 1 and 0.1 < one["segm"]["AP"] < 1
     for rank in range(2):
         text = (two_processes.folder / f"figures{rank}.json").read_text()
         assert json.loads(text) == one
@@ -77,5 +77,7 @@ def test_sharded_figures_are_exactly_those_of_one(two_processes: TwoProcesses) -
 @pytest.mark.ddp
 def test_the_dead_rank_is_named_in_time(two_processes: TwoProcesses) -> None:
     assert two_processes.codes == [EXIT_LOST_PEER, 9]
-    assert re.search(r"rank 0: rank 1 of 2 \(host .*, process \d+\)", two_processes.errors[0])
+    said = two_processes.errors[0]
+    assert re.search(r"rank 0: rank 1 of 2 \(host .*, process \d+\)", said), said
+    assert "Traceback" not in said and "Warning" not in said, said
     assert float((two_processes.folder / "seconds.txt").read_text()) < 30

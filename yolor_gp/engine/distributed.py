@@ -5,6 +5,7 @@ Everything else asks a `World`, which for a single process answers without any c
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -25,6 +26,12 @@ EXIT_LOST_PEER = 70
 """Exit code of a process that ends because another one is gone."""
 
 Value = TypeVar("Value")
+
+# torch 2.15 renamed the argument, and warns of the old name.
+_NAMES = inspect.signature(DistributedDataParallel.__init__).parameters
+_WITHOUT_BUFFERS: dict[str, Any] = {
+    "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
+}
 
 
 class LostPeerError(Exception):
@@ -102,8 +109,8 @@ class World:
         return DistributedDataParallel(
             network,
             device_ids=[self.local_rank] if on_gpu else None,
-            broadcast_buffers=False,
             gradient_as_bucket_view=True,
+            **_WITHOUT_BUFFERS,
         )
 
     def without_exchange(self, wrapped: nn.Module) -> AbstractContextManager[Any]:
