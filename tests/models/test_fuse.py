@@ -25,7 +25,17 @@ def outputs_of(network: nn.Module, images: Tensor) -> list[Tensor]:
     return [network(images)]
 
 
-@pytest.mark.parametrize("path", shipped_files("model"), ids=lambda path: path.stem)
+def distinct_networks() -> list[Path]:
+    """Every shipped model but those that differ from another in size or in name only."""
+    known: dict[str, Path] = {}
+    for path in shipped_files("model"):
+        spec = load_model_spec(path)
+        same_size = dataclasses.replace(spec, width_multiple=1.0, depth_multiple=1.0)
+        known.setdefault(same_size.resolved_yaml, path)
+    return list(known.values())
+
+
+@pytest.mark.parametrize("path", distinct_networks(), ids=lambda path: path.stem)
 def test_every_shipped_network_keeps_its_outputs(path: Path) -> None:
     torch.manual_seed(0)
     spec = load_model_spec(path).with_classes(3)

@@ -120,6 +120,19 @@ def test_as_many_levels_as_anchors() -> None:
     assert problem.endswith("2 inputs, but anchors for 1 levels")
 
 
+@pytest.mark.parametrize(
+    ("layer", "cells"),
+    [("- [-1, 1, nn.Upsample, [None, 16]]", 512), ("- [-1, 1, MaxPool, [7, 5]]", 7)],
+)
+def test_levels_must_have_a_stride(layer: str, cells: int) -> None:
+    text = f"backbone:\n- [-1, 1, Conv, [8]]{HEAD}".replace(
+        "  - {block: AnchorHead", f"  {layer}\n  - {{block: AnchorHead"
+    )
+    (problem,) = problems_of(text)
+    assert problem.startswith("bad.yaml:6: layer 3 (AnchorHead): levels must be 256 cells high")
+    assert problem.endswith(f"; found {cells}")
+
+
 def test_names_must_be_as_many_as_classes() -> None:
     spec = ModelSpec.from_text(f"nc: 2\nbackbone: [[-1, 1, Conv, [8]]]{HEAD}", "good.yaml")
     assert build_network(spec, names=["cat", "dog"]).names == ("cat", "dog")

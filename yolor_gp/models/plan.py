@@ -128,6 +128,14 @@ class _Checker:
         known = [tensor for tensor in inputs if tensor is not None]
         if len(known) != len(inputs):
             return None
+        if takes_strides(block) and any(CHECK_SIZE % tensor.shape[2] for tensor in known):
+            cells = ", ".join(str(tensor.shape[2]) for tensor in known)
+            self._report(
+                layer,
+                f"levels must be {CHECK_SIZE} cells high divided by a stride, for an image of"
+                f" {CHECK_SIZE}; found {cells}",
+            )
+            return None
         return LayerPlan(
             layer=layer,
             block=block,

@@ -20,6 +20,7 @@ import torch
 from torch import Tensor, nn
 
 from yolor_gp.config.model_spec import LayerSpec, ModelSpec
+from yolor_gp.errors import UserError
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.fuse import fuse
@@ -59,7 +60,7 @@ def summarize(network_or_spec: Network | ModelSpec, size: int | None = None) -> 
     """Count a network without touching it.
 
     size: of the square image, a multiple of the network's largest stride; 640 for detectors and
-    256 for classifiers when None. Raises `UserError` when the spec is wrong.
+    256 for classifiers when None. Raises `UserError` when the spec or the size is wrong.
     """
     given = network_or_spec
     spec: ModelSpec = given if isinstance(given, ModelSpec) else given.spec
@@ -68,6 +69,8 @@ def summarize(network_or_spec: Network | ModelSpec, size: int | None = None) -> 
     fuse(network)
     weights_only = isinstance(network, ClassifierNetwork)
     size = size or (CLASSIFICATION_SIZE if weights_only else DETECTION_SIZE)
+    if isinstance(network, DetectionNetwork) and size % network.max_stride:
+        raise UserError(f"{spec.file}: size {size} is not a multiple of {network.max_stride}")
     layers = [
         LayerSummary(spec.layers[i], network.sources[i], _parameters(module, weights_only))
         for i, module in enumerate(_layers_of(network))
