@@ -1,0 +1,60 @@
+"""`demo.py`: train on the built-in data set, evaluate, draw; what `make demo` runs."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from yolor_gp.commands import detect, train, val
+from yolor_gp.commands.arguments import Arguments
+from yolor_gp.commands.run_folder import new_run_folder
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.engine.training_state import BEST
+
+_NEXT = """
+what next:
+  python train.py --cfg yolor-elan-s --data YOUR.yaml --img 640   train on your own images
+  python val.py --weights {weights}   evaluate again
+  python detect.py --weights {weights} --source IMAGE_OR_VIDEO   detect
+  python scripts/check_dataset.py YOUR.yaml   find what is wrong with your data"""
+
+
+def parser() -> Arguments:
+    """Every flag of the command."""
+    flags = Arguments(prog="demo.py", description=__doc__)
+    add = flags.add_argument
+    add("--cfg", default="yolor-elan-n", help="model file or shipped name")
+    add("--hyp", default="demo", help="recipe or shipped name")
+    add("--img", default="320", help="side of the input, pixels")
+    add("--epochs", help="fewer epochs than the recipe's")
+    add("--project", default="runs/demo", help="folder of all runs")
+    return flags
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """The three programs one after another; the exit code of the first that fails."""
+    options = parser().parse(arguments)
+    folder = new_run_folder(options.project, "exp")
+    where = ["--project", str(folder)]
+    given = ["--cfg", options.cfg, "--data", "shapes", "--hyp", options.hyp, "--img", options.img]
+    if options.epochs:
+        given += ["--epochs", options.epochs]
+    code = train.main([*given, *where, "--name", "train", "--workers", "2"])
+    if code:
+        return code
+    weights = str(folder / "train" / "weights" / BEST)
+    figures = folder / "metrics.json"
+    code = val.main(
+        ["--weights", weights, "--data", "shapes", "--workers", "2", "--metrics-json", str(figures)]
+    )
+    images = load_data_config("shapes").root / "images" / "val"
+    listing = folder / "pictures.txt"
+    listing.write_text("\n".join(str(path.absolute()) for path in sorted(images.iterdir())[:16]))
+    code = code or detect.main(
+        ["--weights", weights, "--source", str(listing), *where, "--name", "pictures"]
+    )
+    found = json.loads(figures.read_text())
+    print(f"\nbox AP {found['bbox']['AP']:.3f}, mask AP {found['segm']['AP']:.3f}"
+          f" on the built-in validation images\npictures: {folder / 'pictures'}")  # fmt: skip
+    print(_NEXT.format(weights=weights))
+    return code
