@@ -250,6 +250,10 @@ def evaluate_modulo(
             parent = network.get_submodule(name.rpartition(".")[0])
             new = _Cut(module, order) if isinstance(module, _LAYERS) else nn.Identity()
             setattr(parent, name.rpartition(".")[2], new)
+    if any(parameter.is_meta for parameter in network.parameters()):
+        network.to_empty(device="cpu")
+        for parameter in network.parameters():  # what is left: implicit knowledge
+            nn.init.ones_(parameter)
     outputs = _tensors_in(getattr(network, entry)(torch.ones(1, channels, 1, 1)))
     leaves = [cut.given for cut in order]
     # takers[layer]: (value modulo the prime, how often it takes each channel)
