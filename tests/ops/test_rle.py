@@ -5,14 +5,15 @@ import pycocotools.mask
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from yolor_gp.ops.masks import dense_masks
-from yolor_gp.ops.rle import encode_windows
+from yolor_gp.ops.rle import encode
+from yolor_gp.ops.runs import runs_of_windows
 
 SIDE = st.integers(1, 12)
+Case = tuple[np.ndarray, list[np.ndarray], tuple[int, int]]
 
 
 @st.composite
-def windows_and_masks(draw: st.DrawFn) -> tuple[np.ndarray, list[np.ndarray], tuple[int, int]]:
+def windows_and_masks(draw: st.DrawFn) -> Case:
     height, width = draw(SIDE), draw(SIDE)
     windows, masks = [], []
     for _ in range(draw(st.integers(0, 4))):
@@ -25,23 +26,39 @@ def windows_and_masks(draw: st.DrawFn) -> tuple[np.ndarray, list[np.ndarray], tu
     return np.array(windows, dtype=np.int64).reshape(-1, 4), masks, (height, width)
 
 
-@settings(max_examples=300, deadline=None)
+def in_full(windows: np.ndarray, masks: list[np.ndarray], size: tuple[int, int]) -> np.ndarray:
+    dense = np.zeros((len(masks), *size), dtype=np.uint8)
+    for full, (left, top, right, bottom), mask in zip(dense, windows, masks, strict=True):
+        full[top:bottom, left:right] = mask.T
+    return dense
+
+
+@settings(max_examples=200, deadline=None)
 @given(windows_and_masks())
-def test_writes_the_bytes_that_pycocotools_writes(
-    case: tuple[np.ndarray, list[np.ndarray], tuple[int, int]],
-) -> None:
-    windows, masks, size = case
-    dense = dense_masks(windows, masks, size).astype(np.uint8)
+def test_writes_the_bytes_that_pycocotools_writes(case: Case) -> None:
+    runs = runs_of_windows(*case)
+    dense = in_full(*case)
     expected = [pycocotools.mask.encode(np.asfortranarray(mask)) for mask in dense]
-    assert encode_windows(windows, masks, size) == expected
+    assert encode(runs) == expected
+    assert runs.areas().tolist() == dense.sum(axis=(1, 2)).tolist()
+
+
+@settings(max_examples=100, deadline=None)
+@given(windows_and_masks())
+def test_runs_give_back_the_bitmaps(case: Case) -> None:
+    windows, masks, size = case
+    runs = runs_of_windows(windows, masks, size)
+    backwards = runs.select(np.arange(len(masks))[::-1])
+    for index, mask in enumerate(masks):
+        assert np.array_equal(runs.columns(index, windows[index].tolist()), mask)
+        assert np.array_equal(backwards.of(len(masks) - 1 - index), runs.of(index))
+        assert (np.diff(runs.of(index)) > 0).all()
 
 
 def test_long_runs_take_several_characters() -> None:
-    size = (3000, 4000)
-    window = np.array([[1999, 0, 2001, 3000]])
-    mask = np.ones((2, 3000), dtype=np.bool_)
-    mask[1, 1500] = False
-    (rle,) = encode_windows(window, [mask], size)
-    dense = dense_masks(window, [mask], size)[0]
-    assert rle == pycocotools.mask.encode(np.asfortranarray(dense.astype(np.uint8)))
-    assert pycocotools.mask.area(rle) == 5999
+    case = (np.array([[1999, 0, 2001, 3000]]), [np.ones((2, 3000), dtype=np.bool_)], (3000, 4000))
+    case[1][0][1, 1500] = False
+    runs = runs_of_windows(*case)
+    dense = np.asfortranarray(in_full(*case)[0])
+    assert encode(runs) == [pycocotools.mask.encode(dense)]
+    assert runs.areas().tolist() == [5999]

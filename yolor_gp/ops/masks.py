@@ -1,21 +1,29 @@
-"""Instance masks drawn from prototypes inside their boxes only.
+"""Instance masks drawn from prototypes inside their boxes only, without ever drawing the pixels.
 
-A mask is sigmoid(coefficients @ prototypes) upsampled bilinearly to the image. Nine tenths of a
-full-size mask lie outside its box and are thrown away, so only the box's window is computed, with
-the values that upsampling the whole would give it (half-pixel centres, `align_corners=False`).
+A mask is sigmoid(coefficients @ prototypes) upsampled bilinearly to the image (half-pixel centres,
+`align_corners=False`), where it exceeds a threshold. Down a pixel column, the upsampled value is a
+straight line from one prototype cell to the next: it crosses the threshold at most once between two
+cells, and only where it is above in one of them. So only pixels next to crossings are computed, and
+the rest follows. The result is the runs of the mask, which is what its RLE is made of.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yolor_gp.ops.runs import Runs, join_changes, runs_of
+
 Crop: TypeAlias = tuple[int, int, int, int]
 """top, left, bottom, right in cells of the prototypes, bottom and right exclusive."""
+
+_STRIP_VALUES = 1 << 18
+"""How many values of strips (see `_strips`) are held at a time: 1 MB, so that caches hold them."""
 
 
 def prototype_crop(
@@ -53,25 +61,6 @@ def box_windows(boxes: NDArray[np.float32], image_size: tuple[int, int]) -> NDAr
     return windows
 
 
-@dataclass(frozen=True)
-class _Axis:
-    """Bilinear sampling of one axis: value = cell[lower] * (1 - weight) + cell[upper] * weight."""
-
-    lower: NDArray[np.int64]
-    upper: NDArray[np.int64]
-    weight: NDArray[np.float32]
-
-
-def _axis(start: int, stop: int, output: int) -> _Axis:
-    """How `output` pixels sample the cells start..stop; indices count from 0 of the whole axis."""
-    scale = np.float32((stop - start) / output)
-    position = (np.arange(output, dtype=np.float32) + np.float32(0.5)) * scale - np.float32(0.5)
-    position = np.maximum(position, np.float32(0))
-    lower = np.minimum(position.astype(np.int64), stop - start - 1)
-    upper = np.minimum(lower + 1, stop - start - 1)
-    return _Axis(lower + start, upper + start, position - lower.astype(np.float32))
-
-
 def masks_in_boxes(
     coefficients: NDArray[np.float32],
     prototypes: NDArray[np.float32],
@@ -80,68 +69,161 @@ def masks_in_boxes(
     crop: Crop,
     image_size: tuple[int, int],
     threshold: float,
-) -> tuple[NDArray[np.int64], tuple[NDArray[np.bool_], ...]]:
+) -> tuple[NDArray[np.int64], Runs]:
     """Draw N masks inside their boxes.
 
     coefficients: f32[N, K]; prototypes: f32[K, h, w]; boxes: f32[N, 4] xyxy in pixels of the image
     of `image_size` (height, width), which `crop` of the prototypes shows.
-    Returns windows i64[N, 4] and per mask bool[width, height] (see `BoxMasks`), true where the
-    upsampled probability exceeds `threshold`.
+    Returns the windows i64[N, 4] of `box_windows` and the masks, which are set where the upsampled
+    probability exceeds `threshold`.
     """
     windows = box_windows(boxes, image_size)
     top, left, bottom, right = crop
-    rows = _axis(top, bottom, image_size[0])
-    columns = _axis(left, right, image_size[1])
-    drawn = tuple(
-        _draw(coefficients[index], prototypes, rows, columns, windows[index].tolist(), threshold)
-        for index in range(len(windows))
-    )
-    return windows, drawn
+    shown = prototypes[:, top:bottom, left:right].transpose(1, 2, 0)
+    cells = np.pad(shown, ((0, 1), (0, 1), (0, 0)), mode="edge")
+    rows = _Axis.sampling(bottom - top, image_size[0])
+    columns = _Axis.sampling(right - left, image_size[1])
+    changes = [np.zeros(0, np.int64)] * len(windows)
+    for indices in _groups(windows, rows):
+        strips = _strips(coefficients[indices], cells, windows[indices], rows, columns)
+        found = _changes(strips, windows[indices], rows, np.float32(threshold), image_size)
+        for index, one in zip(indices.tolist(), found, strict=True):
+            changes[index] = one
+    return windows, runs_of(changes, image_size)
 
 
-def _draw(
+@dataclass(frozen=True)
+class _Axis:
+    """Bilinear sampling of one axis: value = cell[lower] * (1 - weight) + cell[lower + 1] * weight.
+
+    The last cell stands twice, so that there always is a next. lower: i64[pixels];
+    weight: f32[pixels]; first: i64[cells + 3], the first pixel whose `lower` is cell - 1 or later;
+    scale: cells per pixel.
+    """
+
+    lower: NDArray[np.int64]
+    weight: NDArray[np.float32]
+    first: NDArray[np.int64]
+    scale: float
+
+    @classmethod
+    def sampling(cls, cells: int, pixels: int) -> _Axis:
+        """`pixels` spread evenly over `cells`, both counted from their centres."""
+        scale, half = np.float32(cells / pixels), np.float32(0.5)
+        position = np.maximum((np.arange(pixels, dtype=np.float32) + half) * scale - half, 0)
+        lower = np.minimum(position.astype(np.int64), cells - 1)
+        first = np.searchsorted(lower, np.arange(-1, cells + 2))
+        return cls(lower, position - lower.astype(np.float32), first, cells / pixels)
+
+
+def _groups(windows: NDArray[np.int64], rows: _Axis) -> Iterator[NDArray[np.int64]]:
+    """The masks that have pixels, in groups of like height whose strips are few enough."""
+    width, height = (windows[:, 2:] - windows[:, :2]).T
+    drawn = np.flatnonzero((width > 0) & (height > 0))
+    nodes = rows.lower[windows[drawn, 3] - 1] - rows.lower[windows[drawn, 1]] + 4
+    order = np.argsort(nodes, kind="stable")
+    sizes = zip(width[drawn[order]].tolist(), nodes[order].tolist(), strict=True)
+    begin, strips = 0, 0
+    for position, (columns, most) in enumerate(sizes):
+        strips += columns
+        if position > begin and strips * most > _STRIP_VALUES:
+            yield drawn[order[begin:position]]
+            begin, strips = position, columns
+    if begin < len(order):
+        yield drawn[order[begin:]]
+
+
+def _strips(
     coefficients: NDArray[np.float32],
-    prototypes: NDArray[np.float32],
+    cells: NDArray[np.float32],
+    windows: NDArray[np.int64],
     rows: _Axis,
     columns: _Axis,
-    window: list[int],
-    threshold: float,
-) -> NDArray[np.bool_]:
-    left, top, right, bottom = window
-    if right <= left or bottom <= top:
-        return np.zeros((right - left, bottom - top), dtype=np.bool_)
-    first_row, last_row = rows.lower[top], rows.upper[bottom - 1] + 1
-    first_column, last_column = columns.lower[left], columns.upper[right - 1] + 1
-    cells = prototypes[:, first_row:last_row, first_column:last_column]
-    shape = cells.shape[1:]
-    logits = (coefficients @ cells.reshape(len(cells), -1)).reshape(shape)
-    probability = 1 / (1 + np.exp(-logits))
-    # Column-major from here on: the RLE wants columns, and so reads what is written in one sweep.
-    narrow = _blend(probability.T, rows, first_row, top, bottom, axis=1)
-    return _blend(narrow, columns, first_column, left, right, axis=0) > np.float32(threshold)
-
-
-def _blend(
-    values: NDArray[np.float32], axis_map: _Axis, offset: int, start: int, stop: int, axis: int
 ) -> NDArray[np.float32]:
-    weight = axis_map.weight[start:stop]
-    if axis == 0:
-        weight = weight[:, None]
-    low = values.take(axis_map.lower[start:stop] - offset, axis=axis)
-    high = values.take(axis_map.upper[start:stop] - offset, axis=axis)
-    low *= 1 - weight
-    high *= weight
-    low += high
-    return low
+    """Probabilities upsampled in x only: a strip per pixel column of every window, one by one.
+
+    cells: f32[h + 1, w + 1, K]. Returns f32[sum of widths, 1 + most cells + 1]; a strip's values
+    start at index 1, everything around them is -1: below any threshold.
+    """
+    left, top, right, bottom = windows.T
+    first_row, last_row = rows.lower[top], rows.lower[bottom - 1] + 2
+    first_column, last_column = columns.lower[left], columns.lower[right - 1] + 2
+    starts = np.concatenate(([0], np.cumsum(right - left)))
+    strips = np.empty((int(starts[-1]), int((last_row - first_row).max()) + 2), dtype=np.float32)
+    strips[:, 0] = -1
+    bounds = (left, right, first_row, last_row, first_column, last_column, starts[:-1], starts[1:])
+    with np.errstate(over="ignore"):
+        for mask, (x1, x2, row1, row2, column1, column2, begin, end) in zip(
+            coefficients, np.stack(bounds, axis=1).tolist(), strict=True
+        ):
+            logits = cells[row1:row2, column1:column2] @ mask
+            probability = np.ascontiguousarray(1 / (1 + np.exp(-logits.T)))
+            lower = columns.lower[x1:x2] - column1
+            weight = columns.weight[x1:x2, None]
+            low = probability.take(lower, axis=0)
+            high = probability.take(lower + 1, axis=0)
+            low *= 1 - weight
+            high *= weight
+            values = strips[begin:end]
+            np.add(low, high, out=values[:, 1 : 1 + row2 - row1])
+            values[:, 1 + row2 - row1 :] = -1
+    return strips
 
 
-def dense_masks(
-    windows: NDArray[np.int64], columns: Sequence[NDArray[np.bool_]], image_size: tuple[int, int]
-) -> NDArray[np.bool_]:
-    """Masks in full size, bool[N, H, W], from windows i64[N, 4] and their bool[width, height]."""
-    dense = np.zeros((len(columns), *image_size), dtype=np.bool_)
-    for mask, (left, top, right, bottom), window in zip(
-        dense, windows.tolist(), columns, strict=True
-    ):
-        mask[top:bottom, left:right] = window.T
-    return dense
+def _changes(
+    strips: NDArray[np.float32],
+    windows: NDArray[np.int64],
+    rows: _Axis,
+    threshold: np.float32,
+    image_size: tuple[int, int],
+) -> list[NDArray[np.int64]]:
+    """Of each mask of a group, where it begins and ends (see `Runs`)."""
+    height, width = image_size
+    left, top, right, bottom = windows.T
+    mask = np.repeat(np.arange(len(windows)), right - left)
+    starts = np.cumsum(right - left) - (right - left)
+    column = np.arange(len(strips)) + (left - starts)[mask]
+    # One number per mask and position keeps all masks apart in one sorted array.
+    whole = height * width
+    origin = mask * (whole + 1) + column * height
+
+    above = strips > threshold
+    steps = np.flatnonzero(above[:, 1:] != above[:, :-1])
+    strip = steps // (strips.shape[1] - 1)
+    node = steps + strip
+    # A strip's first value, after the -1 before it, is that of the cell `lower[top]`.
+    cell = node - strip * strips.shape[1] + (rows.lower[top] - 1)[mask][strip]
+    values = strips.reshape(-1)
+    row = _crossings(values[node], values[node + 1], cell, rows, threshold)
+    # Steps from and to the -1 around a strip lie beyond its window.
+    row = np.clip(row, top[mask][strip], bottom[mask][strip])
+
+    keys = join_changes(origin[strip] + row)
+    owner = keys // (whole + 1)
+    position = keys - owner * (whole + 1)
+    # A mask that is set to the very end has no change there.
+    inner = position < whole
+    position = position[inner]
+    ends = np.cumsum(np.bincount(owner[inner], minlength=len(windows))).tolist()
+    return [position[begin:end] for begin, end in pairwise([0, *ends])]
+
+
+def _crossings(
+    low: NDArray[np.float32],
+    high: NDArray[np.float32],
+    cell: NDArray[np.int64],
+    rows: _Axis,
+    threshold: np.float32,
+) -> NDArray[np.int64]:
+    """The first pixel row between `cell` and the next that is on the side of `high`."""
+    first, last = rows.first[cell + 1], rows.first[cell + 2]
+    exact = (cell + (threshold - low) / (high - low) + 0.5) / rows.scale - 0.5
+    # Right up to rounding; which side the rows next to it are on is settled by their values.
+    begin = np.clip(exact.astype(np.int64), first, last)
+    row = begin.copy()
+    starts_above = low > threshold
+    for candidate in (begin, begin + 1):
+        weight = rows.weight.take(candidate, mode="clip")
+        above = low * (1 - weight) + high * weight > threshold
+        row += (above == starts_above) & (candidate < last)
+    return row

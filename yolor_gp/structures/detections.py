@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -10,8 +12,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolor_gp.ops.letterbox import boxes_to_original
-from yolor_gp.ops.masks import dense_masks, masks_in_boxes, prototype_crop
-from yolor_gp.ops.rle import Rle, encode_windows
+from yolor_gp.ops.masks import masks_in_boxes, prototype_crop
+from yolor_gp.ops.rle import Rle, encode
+from yolor_gp.ops.runs import Runs, runs_of_windows
 from yolor_gp.structures.checks import check_tensor
 from yolor_gp.structures.letterbox import Letterbox
 
@@ -39,48 +42,67 @@ class PrototypeMasks:
         return replace(self, coefficients=self.coefficients[index])
 
 
-@dataclass(frozen=True)
 class BoxMasks:
     """Masks in pixels of an image of image_size (height, width); each is empty outside its window.
 
     windows: i64[N, 4] of left, top, right, bottom (exclusive);
-    columns: per mask its window as bool[width, height], column by column as COCO's RLE wants it.
+    runs: the masks themselves, kept as places where they begin and end.
     """
 
-    image_size: tuple[int, int]
-    windows: NDArray[np.int64]
-    columns: tuple[NDArray[np.bool_], ...]
+    def __init__(
+        self,
+        image_size: tuple[int, int],
+        windows: NDArray[np.int64],
+        columns: Sequence[NDArray[np.bool_]],
+    ) -> None:
+        """From bitmaps: per mask its window as bool[width, height], column by column."""
+        self._fill(windows, runs_of_windows(windows, columns, image_size))
 
-    def __post_init__(self) -> None:
-        if self.windows.shape != (len(self.columns), 4):
+    @classmethod
+    def from_runs(cls, windows: NDArray[np.int64], runs: Runs) -> BoxMasks:
+        """From runs that lie inside `windows`."""
+        masks = cls.__new__(cls)
+        masks._fill(windows, runs)
+        return masks
+
+    def _fill(self, windows: NDArray[np.int64], runs: Runs) -> None:
+        if windows.shape != (len(runs), 4):
             raise ValueError(
-                f"BoxMasks.windows: expected shape [{len(self.columns)}, 4], "
-                f"got {list(self.windows.shape)}"
+                f"BoxMasks.windows: expected shape [{len(runs)}, 4], got {list(windows.shape)}"
             )
+        self.image_size, self.windows, self.runs = runs.size, windows, runs
 
     def __len__(self) -> int:
-        return len(self.columns)
+        return len(self.runs)
+
+    @cached_property
+    def columns(self) -> tuple[NDArray[np.bool_], ...]:
+        """Per mask its window as bool[width, height], drawn when first asked for."""
+        return tuple(self.bitmap(index).T for index in range(len(self)))
 
     def bitmap(self, index: int) -> NDArray[np.bool_]:
-        """The mask inside its window, bool[height, width]; a view, not a copy."""
-        return self.columns[index].T
+        """One mask inside its window, bool[height, width]; drawn anew at every call."""
+        return self.runs.columns(index, self.windows[index].tolist()).T
 
     def dense(self) -> NDArray[np.bool_]:
         """All masks in full size: bool[N, H, W]."""
-        return dense_masks(self.windows, self.columns, self.image_size)
+        dense = np.zeros((len(self), *self.image_size), dtype=np.bool_)
+        for index, (left, top, right, bottom) in enumerate(self.windows.tolist()):
+            dense[index, top:bottom, left:right] = self.bitmap(index)
+        return dense
+
+    def areas(self) -> NDArray[np.int64]:
+        """Pixels of each mask: i64[N]."""
+        return self.runs.areas()
 
     def rle(self) -> list[Rle]:
         """COCO's compressed RLE of every mask, byte for byte what pycocotools would write."""
-        return encode_windows(self.windows, self.columns, self.image_size)
+        return encode(self.runs)
 
     def select(self, index: Tensor) -> BoxMasks:
         """The masks at `index` (integers or booleans), in that order."""
         chosen = np.arange(len(self))[index.cpu().numpy()]
-        return replace(
-            self,
-            windows=self.windows[chosen],
-            columns=tuple(self.columns[position] for position in chosen),
-        )
+        return BoxMasks.from_runs(self.windows[chosen], self.runs.select(chosen))
 
 
 @dataclass(frozen=True)
@@ -150,7 +172,7 @@ class Detections:
         )
         size = letterbox.original_size
         coefficients = masks.coefficients.float().cpu().numpy()
-        windows, columns = masks_in_boxes(
+        windows, runs = masks_in_boxes(
             coefficients, prototypes, boxes.numpy(), crop=crop, image_size=size, threshold=threshold
         )
-        return BoxMasks(size, windows, columns)
+        return BoxMasks.from_runs(windows, runs)

@@ -1,0 +1,103 @@
+"""Binary masks as runs: the places where a mask begins or ends, reading its image by columns.
+
+That is how COCO's RLE reads an image. A mask of many thousand pixels has a few hundred.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Runs:
+    """N masks of `size` (height, width).
+
+    changes: i64[M], positions column * height + row at which pixels switch between out and in, all
+    masks one after the other, rising within each; offsets: i64[N + 1], where each mask's begin.
+    """
+
+    size: tuple[int, int]
+    changes: NDArray[np.int64]
+    offsets: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.offsets) - 1
+
+    def of(self, index: int) -> NDArray[np.int64]:
+        """The changes of one mask: out, in, out, ..."""
+        return self.changes[self.offsets[index] : self.offsets[index + 1]]
+
+    def areas(self) -> NDArray[np.int64]:
+        """Pixels of each mask: i64[N]."""
+        ends = self._padded()
+        lengths = np.concatenate(([0], np.cumsum(ends[1::2] - ends[::2])))
+        halves = (self.offsets + self._odd_before()) // 2
+        return np.asarray(np.diff(lengths[halves]))
+
+    def select(self, indices: NDArray[np.int64]) -> Runs:
+        """The masks at `indices`, in that order."""
+        return runs_of([self.of(index) for index in indices.tolist()], self.size)
+
+    def columns(self, index: int, window: Sequence[int]) -> NDArray[np.bool_]:
+        """One mask inside its window (left, top, right, bottom): bool[width, height]."""
+        left, top, right, bottom = window
+        height = self.size[0]
+        length = (right - left) * height
+        edges = np.clip(self.of(index) - left * height, 0, length)
+        flat = np.repeat(
+            np.arange(len(edges) + 1) % 2 == 1, np.diff(edges, prepend=0, append=length)
+        )
+        return flat.reshape(right - left, height)[:, top:bottom]
+
+    def _odd_before(self) -> NDArray[np.int64]:
+        """How many masks before each one never end: i64[N + 1]."""
+        return np.concatenate(([0], np.cumsum(np.diff(self.offsets) % 2)))
+
+    def _padded(self) -> NDArray[np.int64]:
+        """The changes with an end added to masks that reach the image's last pixel."""
+        odd = np.flatnonzero(np.diff(self.offsets) % 2)
+        return np.insert(self.changes, self.offsets[odd + 1], self.size[0] * self.size[1])
+
+
+def runs_of(changes: Sequence[NDArray[np.int64]], size: tuple[int, int]) -> Runs:
+    """`Runs` from each mask's changes."""
+    lengths = [len(one) for one in changes]
+    offsets = np.concatenate(([0], np.cumsum(lengths, dtype=np.int64)))
+    flat = np.concatenate([np.zeros(0, np.int64), *changes])
+    return Runs((int(size[0]), int(size[1])), flat, offsets)
+
+
+def runs_of_windows(
+    windows: NDArray[np.int64], columns: Sequence[NDArray[np.bool_]], size: tuple[int, int]
+) -> Runs:
+    """`Runs` of masks that are empty outside a window.
+
+    windows: i64[N, 4] left, top, right, bottom (exclusive); columns: per mask bool[width, height].
+    """
+    pairs = zip(columns, windows.tolist(), strict=True)
+    return runs_of([_changes(mask, *window[:2], size) for mask, window in pairs], size)
+
+
+def join_changes(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Rising positions without those that occur an even number of times: they undo each other."""
+    if not (positions[1:] == positions[:-1]).any():
+        return positions
+    first = np.flatnonzero(np.diff(positions, prepend=-1))
+    counts = np.diff(first, append=len(positions))
+    return positions[first[counts % 2 == 1]]
+
+
+def _changes(
+    mask: NDArray[np.bool_], left: int, top: int, size: tuple[int, int]
+) -> NDArray[np.int64]:
+    width, height = mask.shape
+    padded = np.zeros((width, height + 2), dtype=np.bool_)
+    padded[:, 1:-1] = mask
+    column, row = np.nonzero(padded[:, 1:] != padded[:, :-1])
+    # Of a window as high as the image, a run may go on into the next column.
+    changes = join_changes((column + left) * size[0] + row + top)
+    return changes[:-1] if len(changes) and changes[-1] == size[0] * size[1] else changes
