@@ -79,7 +79,7 @@ def runs_of_windows(
     windows: i64[N, 4] left, top, right, bottom (exclusive); columns: per mask bool[width, height].
     """
     pairs = zip(columns, windows.tolist(), strict=True)
-    return runs_of([_changes(mask, *window[:2], size) for mask, window in pairs], size)
+    return runs_of([_changes(mask, left, top, size) for mask, (left, top, _, _) in pairs], size)
 
 
 def join_changes(positions: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -88,7 +88,8 @@ def join_changes(positions: NDArray[np.int64]) -> NDArray[np.int64]:
         return positions
     first = np.flatnonzero(np.diff(positions, prepend=-1))
     counts = np.diff(first, append=len(positions))
-    return positions[first[counts % 2 == 1]]
+    single: NDArray[np.int64] = positions[first[counts % 2 == 1]]
+    return single
 
 
 def _changes(
