@@ -6,7 +6,6 @@ import pytest
 import torch
 
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.errors import UserError
 from yolor_gp.interop.transfer import transfer
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
@@ -101,9 +100,16 @@ def test_boxes_go_to_a_network_with_masks() -> None:
     assert "mask coefficients" not in report.partly[CONV]
 
 
-def test_another_width_leaves_the_decoder_out(source: DetectionNetwork) -> None:
-    with pytest.raises(UserError, match="none of the given weights"):
-        transfer({CONV: source.state_dict()[CONV]}, _network(("a",), width=16), SOURCE_NAMES)
+def test_another_width_leaves_everything_out(source: DetectionNetwork) -> None:
+    report = transfer({CONV: source.state_dict()[CONV]}, _network(("a",), width=16), SOURCE_NAMES)
+    assert not report.copied and not report.partly and set(report.left_out) == {CONV}
+
+
+def test_the_summary_is_one_line(source: DetectionNetwork) -> None:
+    report = transfer(source.state_dict(), _network(("cow",)), SOURCE_NAMES)
+    total = len(source.state_dict())
+    assert report.summary.startswith(f"{total - 3} of {total} tensors, 3 in part (kept boxes")
+    assert "1 of 1 classes" in report.summary
 
 
 def test_what_the_network_has_not_is_reported(source: DetectionNetwork) -> None:

@@ -80,10 +80,10 @@ def build_detection_network(
     network = _detector(spec.with_classes(len(names)), names, device)
     if weights is None:
         return network, "fresh weights"
-    copied, wanted = transfer(network, weights)
-    if copied == 0:
+    report = transfer(network, weights)
+    if not report.copied:
         raise UserError(f"{config.weights}: not one tensor fits {config.cfg}; check --cfg")
-    return network, f"{copied} of {wanted} tensors from {config.weights}"
+    return network, f"{report.summary} from {config.weights}"
 
 
 def detection_task(

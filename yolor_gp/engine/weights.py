@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.engine.checkpoint import DamagedCheckpointError, read_checkpoint, save_checkpoint
@@ -16,6 +16,8 @@ from yolor_gp.engine.training_state import BEST, WEIGHTS
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
+from yolor_gp.interop.transfer import TransferReport
+from yolor_gp.interop.transfer import transfer as transfer_tensors
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
 
@@ -73,15 +75,23 @@ def load_network(
     num_classes: build for another number of classes; what does not fit stays fresh.
     """
     weights = read_weights(path)
-    changed = num_classes is not None and num_classes != weights.spec.num_classes
-    spec = weights.spec.with_classes(num_classes) if changed and num_classes else weights.spec
-    network = build_network(spec, device=device, names=None if changed else weights.names)
-    if not isinstance(network, DetectionNetwork):
-        raise UserError(f"{path}: a classifier; expected a network that detects")
-    if changed:
-        transfer(network, weights)
-    else:
-        _load_all(network, weights, path)
+    if num_classes is None or num_classes == weights.spec.num_classes:
+        return network_of(weights, path, device=device)
+    network = _build(weights.spec.with_classes(num_classes), None, path, device)
+    transfer(network, weights)
+    return network.eval()
+
+
+def network_of(
+    weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
+) -> DetectionNetwork:
+    """The network that `weights`, read from `path`, belong to; in eval mode on `device`."""
+    network = _build(weights.spec, weights.names, path, device)
+    try:
+        network.load_state_dict(dict(weights.tensors))
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: weights do not fit their model: {first}") from None
     return network.eval()
 
 
@@ -102,24 +112,18 @@ def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None
     save_checkpoint(state, path)
 
 
-def transfer(network: nn.Module, weights: Weights) -> tuple[int, int]:
-    """Copy every tensor whose name and shape agree; returns (copied, wanted)."""
-    own = network.state_dict()
-    fitting = {
-        name: tensor
-        for name, tensor in weights.tensors.items()
-        if name in own and own[name].shape == tensor.shape
-    }
-    network.load_state_dict(fitting, strict=False)
-    return len(fitting), len(own)
+def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
+    """Copy what fits: of a decoder for other classes, the rows that mean the same."""
+    return transfer_tensors(weights.tensors, network, weights.names)
 
 
-def _load_all(network: nn.Module, weights: Weights, path: str | Path) -> None:
-    try:
-        network.load_state_dict(dict(weights.tensors))
-    except RuntimeError as error:
-        first = str(error).strip().splitlines()
-        raise UserError(f"{path}: weights do not fit their model: {' '.join(first[:2])}") from None
+def _build(
+    spec: ModelSpec, names: tuple[str, ...] | None, path: str | Path, device: str | torch.device
+) -> DetectionNetwork:
+    network = build_network(spec, device=device, names=names)
+    if not isinstance(network, DetectionNetwork):
+        raise UserError(f"{path}: a classifier; expected a network that detects")
+    return network
 
 
 def _weights(description: Mapping[str, Any], tensors: Mapping[str, Tensor], file: Path) -> Weights:

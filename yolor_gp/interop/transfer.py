@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from yolor_gp.errors import UserError
 from yolor_gp.models.network import DetectionNetwork
 
 
@@ -21,13 +20,23 @@ class TransferReport:
     """What became of every tensor, by name.
 
     copied: as a whole; partly: decoder tensors, with the rows kept; left_out: given, but of
-    another shape or unknown to the network, with the reason; fresh: the network's own, not given.
+    another shape or unknown to the network, with the reason; fresh: the network's own, not given;
+    wanted: how many tensors the network has.
     """
 
     copied: tuple[str, ...]
     partly: Mapping[str, str]
     left_out: Mapping[str, str]
     fresh: tuple[str, ...]
+    wanted: int
+
+    @property
+    def summary(self) -> str:
+        """One line: "340 of 366 tensors, 6 in part (kept boxes ... and 3 of 10 classes, ...)"."""
+        text = f"{len(self.copied)} of {self.wanted} tensors"
+        if self.partly:
+            text += f", {len(self.partly)} in part ({next(iter(self.partly.values()))})"
+        return text
 
     def __str__(self) -> str:
         lines = [f"{len(self.copied)} tensors copied"]
@@ -60,7 +69,7 @@ def transfer(
     """Copy into `network` what fits of `state_dict`, weights of any network of this package.
 
     source_names: the classes `state_dict` was trained for; without them, decoder tensors are
-    copied only where their shapes are equal. Raises `UserError` when nothing fits.
+    copied only where their shapes are equal. Nothing is raised when nothing fits: see the report.
     """
     own = network.state_dict()
     copied: list[str] = []
@@ -83,13 +92,8 @@ def transfer(
         else:
             target.copy_(given)
             copied.append(name)
-    if not copied:
-        raise UserError(
-            "none of the given weights fits this network: they belong to another model file; "
-            "choose the model file they were trained with"
-        )
     fresh = tuple(name for name in own if name not in state_dict)
-    return TransferReport(tuple(copied), partly, left_out, fresh)
+    return TransferReport(tuple(copied), partly, left_out, fresh, len(own))
 
 
 def _decoder_tensors(network: DetectionNetwork) -> set[str]:
