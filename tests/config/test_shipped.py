@@ -46,3 +46,9 @@ def test_an_unknown_name_is_answered_with_a_suggestion(root: Path) -> None:
 
 def test_the_real_root_holds_the_yamls() -> None:
     assert (shipped.shipped_root() / "cfg" / "model").is_dir()
+
+
+@pytest.mark.parametrize("text", ["x" * 5000, "a\0b", ""])
+def test_what_no_file_can_be_called_is_unknown_too(root: Path, text: str) -> None:
+    with pytest.raises(UserError, match="no such file"):
+        find_shipped("model", text)

@@ -42,7 +42,10 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "Dense": [{"depth": 4}],
     "SparseDense": [{"depth": 9}],
     "SparseResidual": [{"depth": 5}, {"out_channels": 16, "depth": 5}],
-    "OSA": [{"out_channels": 16, "shortcut": True}],
+    "OSA": [
+        {"out_channels": 16, "shortcut": True, "mask_ratio": 0.5},
+        {"shortcut": "asymmetric", "stop_gradient": "identity"},
+    ],
     "OSAStage": [{"modules": 3, "depth": 2}, {"modules": 2, "partial": True}, {"taps": "last"}],
     "RepConv": [{"out_channels": 16}, {"stride": 2}, {"out_channels": 16, "groups": 4}],
     "Add": [{"mask_ratio": 0.25}, {"stop_gradient": "block"}, {"stop_gradient": "identity"}],

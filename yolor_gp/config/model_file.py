@@ -71,7 +71,10 @@ def _read(node: Node, file: str, chain: tuple[Path, ...]) -> ModelFile:
     parsed.settings.pop("printed", None)  # the figures of another row
     for key, location in node.key_locations.items():
         if key not in _KEYS:
-            parsed.problems.append(f"{location}: unknown key '{key}'{did_you_mean(key, _KEYS)}")
+            parsed.problems.append(
+                f"{location}: unknown key '{key}'{did_you_mean(key, _KEYS)}"
+                f" (known: {', '.join(_KEYS)})"
+            )
     for key, read in _SETTINGS.items():
         if key in keys:
             try:

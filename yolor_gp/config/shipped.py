@@ -35,8 +35,11 @@ def find_shipped(kind: str, name_or_path: str | Path) -> Path:
     A file at the path given wins over a shipped one. Raises `UserError` with a suggestion.
     """
     path = Path(name_or_path)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except (OSError, ValueError):  # too long for a file's name, or with a zero byte
+        pass
     root = shipped_root()
     if path.parts[:1] in (("cfg",), ("data",)) and ".." not in path.parts:
         shipped_path = root / path

@@ -8,15 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from yolor_gp.models.blocks.conv import Activation, Conv
-from yolor_gp.models.blocks.registry import Block, Count, Width, register
-from yolor_gp.models.blocks.residual import MaskedAdd
+from yolor_gp.models.blocks.registry import Block, Count, Ratio, Width, register
+from yolor_gp.models.blocks.residual import ShortcutRule, StopGradient, with_shortcut
 
 
 @register("OSA")
 class OSA(Block):
     """A chain of `depth` 3x3; the input and all their outputs are joined by one 1x1.
 
-    shortcut: the input is added to the output (VoVNetV2), where the widths are the same.
+    shortcut: the input is added to the output (VoVNetV2), with the options of `MaskedAdd`.
     """
 
     widths = ("out_channels", "hidden")
@@ -27,26 +27,46 @@ class OSA(Block):
         out_channels: Width,
         hidden: Width,
         depth: Count = 5,
-        shortcut: bool = False,
+        shortcut: ShortcutRule = False,
+        mask_ratio: Ratio = 0.0,
+        stop_gradient: StopGradient = "none",
         activation: Activation = "silu",
     ) -> None:
         super().__init__()
         self.out_channels = out_channels
+        self.block = with_shortcut(
+            _JoinedChain(in_channels, out_channels, hidden, depth, activation),
+            in_channels,
+            out_channels,
+            shortcut,
+            mask_ratio,
+            stop_gradient,
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in_channels, h, w] -> [B, out_channels, h, w]."""
+        return cast(Tensor, self.block(x))
+
+
+class _JoinedChain(nn.Module):
+    """x, and every convolution of a chain from x, joined by a 1x1."""
+
+    def __init__(
+        self, in_channels: int, out_channels: int, hidden: int, depth: int, activation: Activation
+    ) -> None:
+        super().__init__()
         self.chain = nn.ModuleList(
             Conv(in_channels if i == 0 else hidden, hidden, 3, activation=activation)
             for i in range(depth)
         )
         self.join = Conv(in_channels + depth * hidden, out_channels, activation=activation)
-        plain = shortcut and in_channels == out_channels
-        self.add = MaskedAdd(in_channels, out_channels) if plain else None
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, in_channels, h, w] -> [B, out_channels, h, w]."""
         outputs = [x]
         for conv in self.chain:
             outputs.append(conv(outputs[-1]))
-        y: Tensor = self.join(torch.cat(outputs, dim=1))
-        return y if self.add is None else cast(Tensor, self.add(y, x))
+        return cast(Tensor, self.join(torch.cat(outputs, dim=1)))
 
 
 @register("OSAStage")
@@ -55,7 +75,7 @@ class OSAStage(Block):
 
     [GP] 3.3 removes the transition of every OSA module but a stage's last, so that the stage
     becomes an ELAN. taps: "modules" joins the stage's input and the last convolution of each
-    module, so every layer is at most `depth` + 1 layers from the stage's end; "last" joins the
+    module, so no layer is more than `depth` layers from the stage's output; "last" joins the
     input and all convolutions of the last module.
     partial: [CSP]: only the second half of the input's channels enters the chain; what it
     becomes is reduced by a 1x1 to that half's width and joins the first half in the last 1x1.
