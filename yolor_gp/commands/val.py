@@ -18,7 +18,7 @@ from yolor_gp.data.loader import val_loader
 from yolor_gp.engine.distributed import World, run_in_world, share_of
 from yolor_gp.engine.evaluate import evaluate, result_table
 from yolor_gp.engine.precision import PRECISIONS, training_device
-from yolor_gp.engine.weights import load_network, read_weights
+from yolor_gp.engine.weights import network_of, read_weights
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 
@@ -36,8 +36,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _validate(options: argparse.Namespace, world: World) -> int:
     device = training_device(options.device, world.local_rank)
-    image_size = options.image_size or read_weights(options.weights).image_size or 640
-    network = load_network(options.weights, device=device)
+    weights = read_weights(options.weights)
+    network = network_of(weights, options.weights, device=device)
+    image_size = options.image_size or weights.image_size or 640
     if image_size % network.max_stride:
         raise UserError(f"--img {image_size}: must be a multiple of {network.max_stride}")
     dataset = open_dataset(load_data_config(options.data), "val", image_size=image_size)
@@ -48,6 +49,9 @@ def _validate(options: argparse.Namespace, world: World) -> int:
         )
     if options.iou == 0:
         raise UserError("--iou 0: would drop every box that touches another; use 0.5 to 0.7")
+    if world.is_main and dataset.names != network.names:
+        print(f"warning: {options.data} calls its classes otherwise than {options.weights} does",
+              file=sys.stderr)  # fmt: skip
     config = ValidationConfig(
         confidence=options.confidence, nms_iou=options.iou, max_detections=options.max_detections
     )

@@ -79,7 +79,7 @@ def run_training(
         stop=StopRequest(),
     )
     try:
-        with trainer.stop.installed(), world.peers_named():
+        with trainer.stop.installed():
             return trainer.fit()
     finally:
         report.close()
