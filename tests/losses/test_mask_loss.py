@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 from loss_cases import plain_mask_loss, random_case
@@ -64,3 +66,17 @@ def test_autocast_does_not_narrow_it() -> None:
         found = value_and_gradients(mask_loss, arguments)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other)
+
+
+def test_a_box_smaller_than_a_cell_in_the_last_corner_weighs_nothing() -> None:
+    arguments = list(inputs((2, 2), 23))
+    targets = arguments[3]
+    boxes = targets.boxes.clone()  # type: ignore[attr-defined]
+    boxes[-1] = torch.tensor([95.5, 63.5, 96.0, 64.0])
+    arguments[3] = replace(targets, boxes=boxes)  # type: ignore[type-var]
+    for found, expected in zip(
+        value_and_gradients(mask_loss, tuple(arguments)),
+        value_and_gradients(plain_mask_loss, tuple(arguments)),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)

@@ -85,7 +85,9 @@ def _plan(
     size = (window[:, 2:] - window[:, :2]).clamp(min=0)
     area = size[:, 0] * size[:, 1]
     count = torch.bincount(target, minlength=len(targets))
-    first = (targets.image_index * rows + window[:, 1]) * columns + window[:, 0]
+    # A box too small to hold a cell may begin behind the last one; it is read, and weighs nothing.
+    corner = window[:, :2].minimum(cells[:2].long() - 1)
+    first = (targets.image_index * rows + corner[:, 1]) * columns + corner[:, 0]
     own = torch.searchsorted(targets.image_index, targets.image_index)
     instance = torch.arange(len(targets), device=target.device) - own + 1
 
