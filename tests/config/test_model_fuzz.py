@@ -68,13 +68,13 @@ def only_user_errors(text: str) -> None:
     assert ModelSpec.from_text(spec.resolved_yaml, "again.yaml") == spec
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(FILES | VALUES)
 def test_any_structure(content: Any) -> None:
     only_user_errors(yaml.safe_dump(content))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(st.text())
 def test_any_text(text: str) -> None:
     only_user_errors(text)
@@ -97,7 +97,7 @@ def test_the_unchanged_file_is_right() -> None:
     check_model(ModelSpec.from_text(VALID, "valid.yaml"))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(
     st.integers(0, len(VALID)),
     st.integers(0, 6),
