@@ -26,7 +26,8 @@ def test_coco_form_is_relative_to_path_which_is_relative_to_the_file(tmp_path: P
     config = load_data_config(
         write(
             tmp_path,
-            "path: coco\ntrain: images/a\nval: images/b\nannotations: {train: a.json, val: b.json}\n",
+            "path: coco\ntrain: images/a\nval: images/b\n"
+            "annotations: {train: a.json, val: b.json}\n",
         )
     )
     assert config.form == "coco"

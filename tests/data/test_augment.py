@@ -1,0 +1,270 @@
+"""The parts of augmentation, each held to a slower or simpler statement of it."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.random import default_rng
+from numpy.typing import NDArray
+
+from tests.data.data_sets import Painted
+from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.augment import photometric
+from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
+from yolor_gp.data.augment.copy_paste import copy_paste
+from yolor_gp.data.augment.hsv import jitter
+from yolor_gp.data.augment.photometric import Photometric
+from yolor_gp.data.augment.placement import place_scene, tile_spans
+from yolor_gp.data.augment.scene import Scene, Tile, mosaic
+from yolor_gp.data.clip import clip_instances
+from yolor_gp.data.collate import collate, index_maps
+from yolor_gp.data.instances import Instances, concatenate, no_instances
+from yolor_gp.errors import UserError
+from yolor_gp.structures.batch import ImageMeta
+
+NEUTRAL = (1.0, 1.0, 1.0)
+
+
+def polygons(*objects: list[tuple[float, float]]) -> Instances:
+    """One polygon an object, its label its number."""
+    rings = [np.array(ring, np.float32) for ring in objects]
+    return Instances(
+        np.array([[*ring.min(axis=0), *ring.max(axis=0)] for ring in rings], np.float32),
+        np.arange(len(rings)),
+        np.concatenate(rings),
+        np.array([len(ring) for ring in rings]),
+        np.ones(len(rings), np.int64),
+        np.zeros(len(rings), np.bool_),
+    )
+
+
+def square(x: float, y: float, side: float) -> list[tuple[float, float]]:
+    return [(x, y), (x + side, y), (x + side, y + side), (x, y + side)]
+
+
+def smooth_picture(generator: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
+    coarse = generator.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+
+
+def random_scene(seed: int, side: int = 160) -> Scene:
+    generator = default_rng(seed)
+    tiles = []
+    for _ in range(4):
+        height, width = generator.integers(side // 2, side, 2).tolist()
+        labels = polygons(square(10, 12, 30), square(width - 25, 20, 20))
+        tiles.append(Tile(smooth_picture(generator, height, width), labels, (1.0, 1.0)))
+    x, y = generator.integers(side // 2, side * 3 // 2, 2).tolist()
+    return mosaic(tiles, side, (x, y))
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fast_placement_equals_warping_each_tile(seed: int) -> None:
+    scene = random_scene(seed)
+    matrix = draw_affine(default_rng(seed), AugmentConfig(), scene.canvas, 160)
+    assert is_axis_aligned(matrix)
+    fast = np.empty((160, 160, 3), np.uint8)
+    place_scene(scene, matrix, NEUTRAL, fast)
+    expected = np.full_like(fast, 114)
+    for tile in scene.tiles:
+        spans = tile_spans(tile, scene.canvas, matrix, 160, 160)
+        if spans is None:
+            continue
+        x, y = spans
+        # OpenCV's whole numbers are pixel centres, hence the halves.
+        map_x, map_y = x.offset + x.scale / 2 - 0.5, y.offset + y.scale / 2 - 0.5
+        pixels = np.array([[x.scale, 0, map_x], [0, y.scale, map_y]])
+        warped = cv2.warpAffine(tile.image, pixels, (160, 160), borderMode=cv2.BORDER_REPLICATE)
+        inside = (slice(y.begin, y.end), slice(x.begin, x.end))
+        expected[inside] = warped[inside]
+    difference = np.abs(fast.astype(int) - expected)
+    assert difference.mean() < 0.2  # grey levels; at the edges neighbours are not looked at
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_fast_placement_stays_near_canvas_and_warp(seed: int) -> None:
+    scene = random_scene(seed)
+    matrix = draw_affine(default_rng(seed), AugmentConfig(scale=0.5), scene.canvas, 160)
+    fast, slow = np.empty((2, 160, 160, 3), np.uint8)
+    ours = place_scene(scene, matrix, NEUTRAL, fast)
+    theirs = warp_scene(scene, matrix, NEUTRAL, slow)
+    for tile in scene.tiles:
+        spans = tile_spans(tile, scene.canvas, matrix, 160, 160)
+        for span, gain, offset, move in zip(
+            spans or (),
+            (matrix[0, 0], matrix[1, 1]),
+            (tile.left, tile.top),
+            matrix[:2, 2],
+            strict=False,
+        ):
+            for source, target in ((span.start, span.begin), (span.stop, span.end)):
+                ideal = (source + offset) * gain + move
+                assert abs(target - ideal) <= 0.5 + 0.5 * gain  # half a pixel of each
+    assert abs(len(ours) - len(theirs)) <= 1
+    if len(ours) == len(theirs):
+        assert np.abs(ours.boxes - theirs.boxes).max(initial=0) < 2
+    assert np.abs(cv2.blur(fast, (9, 9)).astype(int) - cv2.blur(slow, (9, 9))).mean() < 4
+
+
+def test_colours_commute_with_placement() -> None:
+    gains = (1.01, 0.7, 1.2)
+    scene = random_scene(3)
+    for scale in (0.3, 2.0):  # recoloured after, and before, the resize
+        matrix = np.array([[scale, 0, 80 - 160 * scale], [0, scale, 80 - 160 * scale], [0, 0, 1]])
+        plain, coloured = np.empty((2, 160, 160, 3), np.uint8)
+        place_scene(scene, matrix, NEUTRAL, plain)
+        place_scene(scene, matrix, gains, coloured)
+        expected = jitter(plain, gains)
+        padding = (plain == 114).all(axis=2)
+        expected[padding] = 114
+        assert np.abs(expected.astype(int) - coloured).mean() < 2
+
+
+def test_hsv_gains_multiply_hue_saturation_and_value() -> None:
+    import colorsys
+
+    generator = default_rng(0)
+    image = generator.integers(0, 256, (30, 30, 3)).astype(np.uint8)
+    gains = (1.015, 1.3, 0.8)
+    found = jitter(image, gains)
+    errors = []
+    for before, after in zip(image.reshape(-1, 3), found.reshape(-1, 3), strict=True):
+        hue, saturation, value = colorsys.rgb_to_hsv(*(before / 255))
+        expected = colorsys.hsv_to_rgb(
+            hue * gains[0] % 1, min(saturation * gains[1], 1), min(value * gains[2], 1)
+        )
+        errors.append(np.abs(np.array(expected) * 255 - after).max())
+    assert np.mean(errors) < 3  # hue has 180 steps in eight bits
+    assert (jitter(image, NEUTRAL).astype(int) - image).std() < 2
+
+
+def test_clipping_cuts_outlines_exactly() -> None:
+    triangle = polygons([(-10, 10), (30, 10), (10, 30)])
+    clipped = clip_instances(triangle, (0, 0, 100, 20))
+    # Left of x = 0: a corner of side 10; below y = 20: a triangle of base 20, height 10.
+    assert clipped.areas()[0] == pytest.approx(400 - 50 - 100, abs=1e-3)
+    assert clipped.boxes[0].tolist() == [0, 10, 30, 20]
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_clipped_outlines_cover_the_same_pixels(seed: int) -> None:
+    generator = default_rng(seed)
+    angles = np.sort(generator.uniform(0, 2 * np.pi, (6, 9)), axis=1)
+    radius = generator.uniform(15, 60, (6, 9))
+    centre = generator.uniform(0, 100, (6, 1, 2))
+    rings = np.stack((radius * np.cos(angles), radius * np.sin(angles)), axis=2) + centre
+    instances = polygons(*[[(float(x), float(y)) for x, y in ring] for ring in rings])
+    clipped = clip_instances(instances, (10, 20, 90, 70))
+    assert len(clipped) > 2
+    for label, ring_list, box in zip(clipped.labels, clipped.rings(), clipped.boxes, strict=True):
+        whole, part = np.zeros((2, 100, 100), np.uint8)
+        fixed = np.rint(rings[label] - 0.5).astype(np.int32)
+        cv2.fillPoly(whole, [fixed], 1)
+        for ring in ring_list:
+            cv2.fillPoly(part, [np.rint(ring - 0.5).astype(np.int32)], 1)
+        inner = np.s_[21:69, 11:89]
+        assert (whole[inner] != part[inner]).mean() < 0.01
+        rows, columns = np.nonzero(part)
+        around = np.array((columns.min(), rows.min(), columns.max() + 1, rows.max() + 1))
+        assert np.abs(box - around).max() <= 2
+
+
+def test_what_is_hardly_left_is_dropped() -> None:
+    instances = polygons(
+        square(-99, 10, 100), square(-50, 10, 100), square(5, 5, 1), square(200, 0, 9)
+    )
+    assert clip_instances(instances, (0, 0, 100, 100)).labels.tolist() == [1]
+    boxes = Instances(
+        instances.boxes, instances.labels, *(np.zeros((0, 2), np.float32), np.zeros(0, np.int64)),
+        np.zeros(4, np.int64), np.zeros(4, np.bool_),
+    )  # fmt: skip
+    assert clip_instances(boxes, (0, 0, 100, 100)).boxes.tolist() == [[0, 10, 50, 100]]
+    assert len(clip_instances(no_instances(), (0, 0, 9, 9))) == 0
+
+
+def test_smaller_objects_lie_on_top() -> None:
+    instances = polygons(square(8, 8, 16), square(0, 0, 64), square(32, 32, 8))
+    (found,) = index_maps([instances], (64, 64))
+    assert found.dtype == np.uint8 and found.shape == (16, 16)
+    expected = np.full((16, 16), 2)
+    expected[2:6, 2:6], expected[8:10, 8:10] = 1, 3
+    assert (found == expected).all()
+
+
+def test_many_objects_need_a_wider_map() -> None:
+    places = [square(4 * (k % 20), 4 * (k // 20), 4) for k in range(300)]
+    (found,) = index_maps([polygons(*places)], (64, 80))
+    assert found.dtype == np.int16
+    assert (found[:15] == np.arange(1, 301).reshape(15, 20)).all()
+
+
+def test_outlines_add_up_but_bitmaps_have_holes() -> None:
+    two_rings = concatenate([polygons(square(0, 0, 32)), polygons(square(8, 8, 16))])
+    for even_odd, middle in ((False, 1), (True, 0)):
+        one = Instances(
+            two_rings.boxes[:1], two_rings.labels[:1], two_rings.points, two_rings.ring_lengths,
+            np.array([2]), np.array([even_odd]),
+        )  # fmt: skip
+        (found,) = index_maps([one], (32, 32))
+        assert found[4, 4] == middle and found[0, 0] == 1
+
+
+def test_batches_without_any_object() -> None:
+    images = torch.zeros((2, 3, 32, 32), dtype=torch.uint8)
+    metas = [ImageMeta(k, "", (32, 32)) for k in range(2)]
+    batch = collate(images, [no_instances()] * 2, metas, with_masks=True)
+    assert len(batch.targets) == 0 and batch.targets.index_map is not None
+    assert not batch.targets.index_map.any()
+
+
+def test_copy_paste_mirrors_pixels_with_their_objects(painted: Painted) -> None:
+    sample = painted.open().load(0)
+    instances = painted.open().instances(0)
+    image, found = copy_paste(default_rng(0), sample.image, instances, 1.0)
+    assert len(found) > len(instances) and (found.labels[:4] == instances.labels).all()
+    width = image.shape[1]
+    for box, label in zip(found.boxes[4:], found.labels[4:], strict=True):
+        source = instances.boxes[instances.labels == label][0]
+        assert np.allclose(box[[0, 2]], width - source[[2, 0]])
+    unchanged, same = copy_paste(default_rng(0), sample.image, instances, 0.0)
+    assert unchanged is sample.image and same is instances
+
+
+def test_a_list_of_the_users_own() -> None:
+    image = default_rng(0).integers(0, 256, (32, 32, 3)).astype(np.uint8)
+    change = Photometric(
+        [{"GaussianBlur": {"blur_limit": [3, 7], "p": 1.0}}, {"ToGray": {"p": 0.5}}]
+    )
+    first = [change(default_rng(seed), image) for seed in range(6)]
+    again = [change(default_rng(seed), image) for seed in range(6)]
+    assert all((a == b).all() for a, b in zip(first, again, strict=True))
+    assert any((a != first[0]).any() for a in first[1:])
+    assert first[0].shape == image.shape and (first[0] != image).any()
+
+
+@pytest.mark.parametrize(
+    ("transforms", "expected"),
+    [
+        ([{"GausianBlur": {}}], "unknown transform 'GausianBlur'; did you mean 'GaussianBlur'?"),
+        (
+            [{"GaussianBlur": {"blur_limt": 3}}],
+            "no argument 'blur_limt'; did you mean 'blur_limit'?",
+        ),
+        ([{"HorizontalFlip": {}}], "'HorizontalFlip' moves pixels"),
+        ([{"GaussianBlur": {"blur_limit": "x"}}], "GaussianBlur refuses its arguments"),
+        ([{"ToGray": {}}, {"Compose": {}}], r"albumentations\[1\]: unknown transform 'Compose'"),
+    ],
+)
+def test_wrong_lists_are_named(
+    transforms: list[dict[str, dict[str, object]]], expected: str
+) -> None:
+    with pytest.raises(UserError, match=expected):
+        Photometric(transforms)
+
+
+def test_the_agpl_namesake_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(photometric.metadata, "version", lambda name: "2.5.1")
+    with pytest.raises(UserError, match=r"AlbumentationsX 2\.5\.1 is installed, which is AGPL"):
+        Photometric([{"ToGray": {}}])

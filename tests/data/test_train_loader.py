@@ -1,0 +1,193 @@
+"""The same batches whatever the number of workers and ranks, and from any step on."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from pathlib import Path
+
+import pytest
+import torch
+
+from tests.data.data_sets import Painted
+from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.coco_dataset import open_coco
+from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.loader import TrainLoader, train_loader, val_loader
+from yolor_gp.errors import UserError
+from yolor_gp.structures.batch import Batch
+
+EVERYTHING = AugmentConfig(mixup=0.3, copy_paste=0.3, multi_scale=0.3, flip_up_down=0.3)
+
+
+def make(
+    dataset: DetectionDataset, workers: int = 0, batch_size: int = 4, rank: int = 0, world: int = 1
+) -> TrainLoader:
+    return train_loader(
+        dataset,
+        image_size=64,
+        batch_size=batch_size,
+        augment=EVERYTHING,
+        seed=7,
+        workers=workers,
+        rank=rank,
+        world_size=world,
+    )
+
+
+def content(batch: Batch) -> list[torch.Tensor]:
+    targets = batch.targets
+    assert targets.index_map is not None
+    return [batch.images, targets.image_index, targets.boxes, targets.labels, targets.index_map]
+
+
+def same(first: Iterable[Batch], second: Iterable[Batch]) -> bool:
+    pairs = list(zip(first, second, strict=True))
+    assert pairs
+    return all(
+        a.metas == b.metas and all(map(torch.equal, content(a), content(b))) for a, b in pairs
+    )
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_workers_change_nothing(painted: Painted, workers: int) -> None:
+    alone = list(make(painted.open(64)).epoch(2))
+    loader = make(painted.open(64), workers)
+    assert same(alone, loader.epoch(2))
+    assert same(alone, loader.epoch(2))  # nor does what was read before
+
+
+def test_a_ram_cache_changes_nothing(painted: Painted) -> None:
+    assert same(make(painted.open(64)).epoch(1), make(painted.open(64, "ram")).epoch(1))
+
+
+def test_epochs_and_seeds_differ(painted: Painted) -> None:
+    loader = make(painted.open(64))
+    assert not same(loader.epoch(0), loader.epoch(1))
+    assert not same(loader.epoch(0), loader.epoch(0, mosaic=False))
+    other = train_loader(
+        painted.open(64), image_size=64, batch_size=4, augment=EVERYTHING, seed=8, workers=0
+    )
+    assert not same(loader.epoch(0), other.epoch(0))
+
+
+@pytest.mark.parametrize("world", [2, 4])
+def test_ranks_share_the_same_global_batches(painted: Painted, world: int) -> None:
+    whole = list(make(painted.open(64)).epoch(3))
+    parts = [
+        make(painted.open(64), batch_size=4 // world, rank=rank, world=world)
+        for rank in range(world)
+    ]
+    assert {len(part) for part in parts} == {len(whole)}
+    for step, shares in enumerate(zip(*(part.epoch(3) for part in parts), strict=True)):
+        images = torch.cat([share.images for share in shares])
+        boxes = torch.cat([share.targets.boxes for share in shares])
+        assert torch.equal(images, whole[step].images)
+        assert torch.equal(boxes, whole[step].targets.boxes)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_epoch_goes_on_from_any_step(painted: Painted, workers: int) -> None:
+    loader = make(painted.open(64), workers)
+    whole = list(loader.epoch(1))
+    assert same(whole[2:], loader.epoch(1, start_step=2))
+    assert list(loader.epoch(1, start_step=len(loader))) == []
+
+
+def test_every_image_once_and_the_tail_filled(painted: Painted) -> None:
+    loader = make(painted.open(64), batch_size=5)
+    ids = [meta.image_id for batch in loader.epoch(0) for meta in batch.metas]
+    assert len(loader) == 3 and len(ids) == 15
+    assert sorted(ids[:12]) == list(range(100, 112))
+    assert ids[12:] == ids[:3]
+
+
+def test_abandoned_epochs_leave_no_work_behind(painted: Painted) -> None:
+    loader = make(painted.open(64), workers=2, batch_size=1)
+    for _ in range(3):
+        batches = loader.epoch(0)
+        next(batches)
+        batches.close()  # type: ignore[attr-defined]
+    assert same(loader.epoch(0), make(painted.open(64), batch_size=1).epoch(0))
+    names = [thread.name for thread in threading.enumerate() if thread.name.startswith("loader")]
+    assert len(names) >= 2  # the same threads over all epochs ...
+    del loader, batches
+    for thread in threading.enumerate():
+        if thread.name in names:
+            thread.join(5)
+            assert not thread.is_alive()  # ... which end with the loader
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_unreadable_picture_is_named(painted: Painted, workers: int) -> None:
+    dataset = painted.open(64)
+    (painted.images / "03.png").write_bytes(b"no picture")
+    with pytest.raises(UserError, match=r"03\.png: not an image"):
+        list(make(dataset, workers).epoch(0))
+
+
+def test_a_picture_of_another_size_is_named(painted: Painted) -> None:
+    dataset = painted.open(64)
+    (painted.images / "03.png").write_bytes((painted.images / "04.png").read_bytes())
+    with pytest.raises(UserError, match=r"03\.png: the picture is \d+ x \d+ pixels, but its"):
+        dataset.load(3)
+    (painted.images / "03.png").unlink()
+    with pytest.raises(UserError, match=r"03\.png: cannot be read"):
+        dataset.load(3)
+
+
+def test_masks_need_outlines(painted: Painted) -> None:
+    for annotation in painted.content["annotations"]:
+        del annotation["segmentation"]
+    painted.write()
+    dataset = painted.open(64)
+    with pytest.raises(UserError, match="has boxes only"):
+        make(dataset)
+    loader = train_loader(
+        dataset,
+        image_size=64,
+        batch_size=4,
+        augment=EVERYTHING,
+        seed=7,
+        workers=0,
+        with_masks=False,
+    )
+    batch = next(iter(loader.epoch(0)))
+    assert batch.targets.index_map is None and len(batch.targets) > 0
+
+
+@pytest.mark.parametrize("world", [1, 2, 5, 13])
+def test_validation_shows_every_image_once(painted: Painted, world: int) -> None:
+    dataset = painted.open(64)
+    seen: list[int] = []
+    for rank in range(world):
+        loader = val_loader(
+            dataset, image_size=64, batch_size=4, workers=rank % 2, rank=rank, world_size=world
+        )
+        for _ in range(2):  # it can be read again
+            batches = list(loader)
+            assert len(batches) == len(loader)
+        seen += [meta.image_id for batch in batches for meta in batch.metas]
+    assert sorted(seen) == list(range(100, 112))
+
+
+@pytest.mark.coco
+def test_memory_does_not_grow_over_epochs(shared: Path) -> None:
+    coco = shared / "data" / "coco-mini"
+    table, fingerprint = open_coco(
+        coco / "annotations" / "instances_val2017.json", coco / "images" / "val2017"
+    )
+    dataset = DetectionDataset("mini", table, fingerprint, dict, image_size=96)
+    loader = train_loader(
+        dataset, image_size=96, batch_size=16, augment=AugmentConfig(), seed=0, workers=2
+    )
+    sizes = []
+    for epoch in range(3):
+        for _ in loader.epoch(epoch):
+            pass
+        status = Path("/proc/self/status")
+        if not status.is_file():
+            pytest.skip("the system does not tell how much memory is used")
+        line = next(row for row in status.read_text().splitlines() if row.startswith("VmRSS"))
+        sizes.append(int(line.split()[1]) / 1024)
+    assert sizes[-1] - sizes[1] < 20, sizes  # MiB
