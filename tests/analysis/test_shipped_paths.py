@@ -16,7 +16,15 @@ from yolor_gp.analysis.graph import read_graph
 from yolor_gp.analysis.network_sources import open_network
 from yolor_gp.config.shipped import shipped_files
 
-FILES = [*shipped_files("paper"), *shipped_files("model")]
+# "model" takes in the paper's rows and the classifiers. Small ones and one row run by default.
+FILES = [
+    pytest.param(
+        file,
+        id=file.stem,
+        marks=() if file.stem.endswith(("-n", "-s")) or "prn" in file.stem else pytest.mark.slow,
+    )
+    for file in shipped_files("model")
+]
 
 
 @cache
@@ -26,7 +34,7 @@ def paths_of(file: str) -> NetworkPaths:
     return analyse(graph)
 
 
-@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+@pytest.mark.parametrize("file", FILES)
 def test_counts_agree_modulo_a_prime(file: Path) -> None:
     z = 1234567891234567
     counted = [

@@ -91,22 +91,22 @@ class _Recorder(fx.Interpreter):
         self.values: dict[fx.Node, Any] = {}
 
     def run_node(self, n: fx.Node) -> Any:
-        result = self._elementwise(n)
+        result = self._by_shape(n)
         if result is None:
             result = super().run_node(n)
         self.values[n] = result
         return result
 
-    def _elementwise(self, node: fx.Node) -> Tensor | None:
-        """The result of an element-wise operation by its shape alone.
+    def _by_shape(self, node: fx.Node) -> Tensor | None:
+        """The result of an element-wise operation or a normalisation by its shape alone.
 
-        Element-wise meta kernels are written in Python: a thousand times slower than this, and
-        the first one imports torch's compiler.
+        Their meta kernels are written in Python and far slower than this.
         """
         module = self.fetch_attr(str(node.target)) if node.op == "call_module" else None
         if node.op not in ("call_function", "call_method", "call_module"):
             return None
-        if kind_of(node, module) is not Kind.ELEMENTWISE:
+        normalises = isinstance(module, nn.modules.batchnorm._NormBase)
+        if kind_of(node, module) is not Kind.ELEMENTWISE and not normalises:
             return None
         arguments = self.map_nodes_to_values((node.args, node.kwargs), node)
         tensors = [leaf for leaf in tree_leaves(arguments) if isinstance(leaf, Tensor)]

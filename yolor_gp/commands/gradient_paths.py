@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from yolor_gp.analysis.figures import small_networks
@@ -22,6 +22,7 @@ from yolor_gp.analysis.path_table import (
 )
 from yolor_gp.analysis.published import PUBLISHED_ROWS, comparison_with_ap
 from yolor_gp.analysis.report import MeasuredGradients, render_report
+from yolor_gp.analysis.stacking import stacking_table
 from yolor_gp.commands.arguments import Arguments
 from yolor_gp.errors import UserError
 
@@ -31,14 +32,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse(arguments)
     names = options.networks or [row.name for row in PUBLISHED_ROWS if options.compare_ap]
     figures = small_networks() if options.figures else []
-    if options.table1:
-        print(growth_table(all_growths()))
+    for table in _tables(options):
+        print(table, end="\n\n")
     if not names and not figures:
-        if options.table1:
+        if options.table1 or options.stacking:
             return 0
         raise UserError(
-            "gradient_paths.py: nothing to analyse; name model files, or use --figures, --table1"
-            " or --compare-ap"
+            "gradient_paths.py: nothing to analyse; name model files, or use --figures, --table1,"
+            " --stacking or --compare-ap"
         )
     networks = [_analyse(name) for name in names]
     measured = _measured(options, networks)
@@ -48,6 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.html:
         _write(options.html, render_report(networks, figures=figures, measured=measured))
     return 0
+
+
+def _tables(options: argparse.Namespace) -> Iterator[str]:
+    """Tables of networks that are built for them."""
+    if options.table1:
+        yield growth_table(all_growths())
+    if options.stacking:
+        yield stacking_table()
 
 
 def _print(options: argparse.Namespace, networks: Sequence[NetworkPaths]) -> None:
@@ -111,6 +120,11 @@ def parser() -> Arguments:
         help="small ResNet, PRN, DenseNet and SparseNet; with --html drawn as in Figs. 7 and 8",
     )
     add("--table1", action="store_true", help="measure growth with depth, as in Table 1")
+    add(
+        "--stacking",
+        action="store_true",
+        help="the longest shortest path of VoVNet and ELAN stages as they are stacked deeper",
+    )
     add(
         "--compare-ap",
         action="store_true",
