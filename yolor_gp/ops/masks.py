@@ -83,9 +83,10 @@ def masks_in_boxes(
     cells = np.pad(shown, ((0, 1), (0, 1), (0, 0)), mode="edge")
     rows = _Axis.sampling(bottom - top, image_size[0])
     columns = _Axis.sampling(right - left, image_size[1])
+    blend = columns.matrix()
     changes = [np.zeros(0, np.int64)] * len(windows)
     for indices in _groups(windows, rows):
-        strips = _strips(coefficients[indices], cells, windows[indices], rows, columns)
+        strips = _strips(coefficients[indices], cells, windows[indices], rows, columns, blend)
         found = _changes(strips, windows[indices], rows, np.float32(threshold), image_size)
         for index, one in zip(indices.tolist(), found, strict=True):
             changes[index] = one
@@ -115,6 +116,14 @@ class _Axis:
         first = np.searchsorted(lower, np.arange(-1, cells + 2))
         return cls(lower, position - lower.astype(np.float32), first, cells / pixels)
 
+    def matrix(self) -> NDArray[np.float32]:
+        """The sampling as a product: f32[pixels, cells + 1]."""
+        pixel = np.arange(len(self.lower))
+        matrix = np.zeros((len(self.lower), len(self.first) - 2), dtype=np.float32)
+        matrix[pixel, self.lower] = 1 - self.weight
+        matrix[pixel, self.lower + 1] = self.weight
+        return matrix
+
 
 def _groups(windows: NDArray[np.int64], rows: _Axis) -> Iterator[NDArray[np.int64]]:
     """The masks that have pixels, in groups of like height whose strips are few enough."""
@@ -139,11 +148,12 @@ def _strips(
     windows: NDArray[np.int64],
     rows: _Axis,
     columns: _Axis,
+    blend: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Probabilities upsampled in x only: a strip per pixel column of every window, one by one.
 
-    cells: f32[h + 1, w + 1, K]. Returns f32[sum of widths, 1 + most cells + 1]; a strip's values
-    start at index 1, everything around them is -1: below any threshold.
+    cells: f32[h + 1, w + 1, K]; blend: the matrix of `columns`. Returns f32[sum of widths, 1 + most
+    cells + 1]; a strip's values start at index 1, what surrounds them is -1: below any threshold.
     """
     left, top, right, bottom = windows.T
     first_row, last_row = rows.lower[top], rows.lower[bottom - 1] + 2
@@ -157,15 +167,9 @@ def _strips(
             coefficients, np.stack(bounds, axis=1).tolist(), strict=True
         ):
             logits = cells[row1:row2, column1:column2] @ mask
-            probability = np.ascontiguousarray(1 / (1 + np.exp(-logits.T)))
-            lower = columns.lower[x1:x2] - column1
-            weight = columns.weight[x1:x2, None]
-            low = probability.take(lower, axis=0)
-            high = probability.take(lower + 1, axis=0)
-            low *= 1 - weight
-            high *= weight
+            probability = 1 / (1 + np.exp(-logits))
             values = strips[begin:end]
-            np.add(low, high, out=values[:, 1 : 1 + row2 - row1])
+            values[:, 1 : 1 + row2 - row1] = blend[x1:x2, column1:column2] @ probability.T
             values[:, 1 + row2 - row1 :] = -1
     return strips
 
@@ -187,13 +191,12 @@ def _changes(
     whole = height * width
     origin = mask * (whole + 1) + column * height
 
-    above = strips > threshold
-    steps = np.flatnonzero(above[:, 1:] != above[:, :-1])
-    strip = steps // (strips.shape[1] - 1)
-    node = steps + strip
+    values = strips.reshape(-1)
+    above = values > threshold
+    node = np.flatnonzero(above[1:] != above[:-1])
+    strip = node // strips.shape[1]
     # A strip's first value, after the -1 before it, is that of the cell `lower[top]`.
     cell = node - strip * strips.shape[1] + (rows.lower[top] - 1)[mask][strip]
-    values = strips.reshape(-1)
     row = _crossings(values[node], values[node + 1], cell, rows, threshold)
     # Steps from and to the -1 around a strip lie beyond its window.
     row = np.clip(row, top[mask][strip], bottom[mask][strip])
