@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from benchmarks.work import Work
-from benchmarks.works import coco_figures, inference, masks, nms, training
+from benchmarks.works import coco_figures, inference, loader, masks, nms, training
 
 WORKS: tuple[Work, ...] = (
+    *loader.WORKS,
     *nms.WORKS,
     *masks.WORKS,
     *coco_figures.WORKS,

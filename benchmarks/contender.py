@@ -99,7 +99,8 @@ class Contender:
 def _serve(
     connection: Connection, setup: str, settings: Settings, arguments: dict[str, Any], log: Path
 ) -> None:
-    os.environ.update(QUIET, YOLO_CONFIG_DIR=str(settings.scratch))
+    scratch = str(settings.scratch)
+    os.environ.update(QUIET, YOLO_CONFIG_DIR=scratch, XDG_CACHE_HOME=scratch)
     sys.stdout.flush()
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
     os.dup2(descriptor, 1)
