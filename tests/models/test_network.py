@@ -93,7 +93,7 @@ class Levels(nn.Module):
 
 @pytest.mark.parametrize(
     "name",
-    ["yolor-prn", "yolor-csp", "yolor-elan", "yolor-v3-asymmetric", "table4-vovnet-elan-csp"],
+    ["yolor-prn-n", "yolor-csp-n", "yolor-elan-n", "yolor-v3-asymmetric", "table4-vovnet-elan-csp"],
 )
 def test_torch_fx_traces_the_network(name: str) -> None:
     network = build_network(load_model_spec(name), device="meta").eval()

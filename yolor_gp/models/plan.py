@@ -175,8 +175,9 @@ class _Checker:
         inputs = [self._tensor(source) for source in plan.sources]
         shapes = " and ".join(str(list(x.shape[1:])) for x in inputs if x is not None)
         try:
-            with torch.device("meta"), torch.no_grad():
+            with torch.device("meta"):
                 module = plan.construct().eval()
+            with torch.no_grad():
                 output = module(inputs if plan.block.takes_many else inputs[0])
         except (ValueError, RuntimeError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
