@@ -6,6 +6,7 @@ import re
 import socket
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -52,7 +53,10 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> TwoProcesses:
         )
         for rank in range(2)
     ]  # fmt: skip
-    errors = [process.communicate(timeout=120)[1] for process in processes]
+    errors = ["", processes[1].communicate(timeout=120)[1]]
+    time.sleep(0.3)
+    processes[0].terminate()  # as torchrun does when it sees that rank 1 is gone
+    errors[0] = processes[0].communicate(timeout=120)[1]
     return TwoProcesses(folder, [process.returncode for process in processes], errors)
 
 

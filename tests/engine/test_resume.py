@@ -77,14 +77,15 @@ def test_torchrun_finds_the_run_it_restarts(tmp_path: Path) -> None:
     for run, identity in ((mine, launch_identity("none")), (other, {"run_id": "none"})):
         run.mkdir()
         write_provenance(run / PROVENANCE_FILE, collect_provenance(launch=identity))
-    assert find_restarted(tmp_path, launch_identity("none")) == mine
+    assert find_restarted(tmp_path, launch_identity("none"), 0) == mine
     assert not has_checkpoint(mine)
     # A replaced machine has another launcher, but the job's name.
     write_provenance(
         other / PROVENANCE_FILE, collect_provenance(launch={"run_id": "job7", "launcher": "x/1"})
     )
-    assert find_restarted(tmp_path, launch_identity("job7")) == other
-    assert find_restarted(tmp_path, launch_identity("job8")) is None
+    assert find_restarted(tmp_path, launch_identity("job7"), 1) == other
+    assert find_restarted(tmp_path, launch_identity("job7"), 0) is None
+    assert find_restarted(tmp_path, launch_identity("job8"), 1) is None
 
 
 def test_provenance_remembers_every_start(tmp_path: Path) -> None:

@@ -44,8 +44,9 @@ def _train(given: TrainArguments, world: World) -> int:
 def _prepare(given: TrainArguments, world: World) -> DetectionRun:
     """On the first process: the configuration, the run folder and, on resume, the state."""
     where, folder = given.resume, None
-    if where is None and world.restarts:
-        folder = find_restarted(given.project, launch_identity(world.run_id))
+    if where is None and world.run_id:
+        launch = launch_identity(world.run_id)
+        folder = find_restarted(given.project, launch, world.restarts)
         where = str(folder) if folder is not None and has_checkpoint(folder) else None
     if where is None:
         config = make_run_config(given.given, given.overrides)

@@ -7,7 +7,6 @@ there is always a whole file. The one before stays as `NAME.previous.pt`.
 from __future__ import annotations
 
 import os
-import pickle
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -64,7 +63,9 @@ def read_checkpoint(path: Path) -> State:
         if broken is not None:
             raise DamagedCheckpointError(f"{path}: check sum of {broken} is wrong")
         state = torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, RuntimeError, EOFError, OSError, pickle.UnpicklingError) as error:
+    except DamagedCheckpointError:
+        raise
+    except Exception as error:  # torch and zipfile meet damage with almost any exception
         raise DamagedCheckpointError(f"{path}: {_reason(error)}") from None
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise DamagedCheckpointError(f"{path}: not a checkpoint of this project")

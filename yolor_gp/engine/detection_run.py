@@ -14,6 +14,7 @@ from yolor_gp.engine.checkpoint import State
 from yolor_gp.engine.detection_task import (
     DetectionData,
     build_detection_network,
+    chosen_model,
     detection_task,
     open_data,
 )
@@ -44,6 +45,8 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     seed_everything(config.seed)
     if config.deterministic:
         use_deterministic_kernels()
+    if run.resumed is None:
+        chosen_model(config)  # what is wrong there is told before minutes go into the data
     data = open_data(config, world)
     description = None if run.resumed is None else run.resumed["description"]
     network, origin = build_detection_network(config, data.train.names, device, description)

@@ -24,7 +24,7 @@ from yolor_gp.engine.weights import MODEL_YAML, NAMES, Weights, describe, read_w
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.losses.detection_loss import DetectionLoss
-from yolor_gp.models.builder import build_network
+from yolor_gp.models.builder import build_network, check_model
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
@@ -73,10 +73,7 @@ def build_detection_network(
             )
         spec = ModelSpec.from_text(description[MODEL_YAML], "the checkpoint's model")
         return _detector(spec, names, device), "resumed"
-    weights = None if config.weights is None else read_weights(config.weights)
-    if config.cfg is None and weights is None:
-        raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
-    spec = load_model_spec(config.cfg) if config.cfg is not None else _spec_of(weights)
+    spec, weights = chosen_model(config)
     network = _detector(spec.with_classes(len(names)), names, device)
     if weights is None:
         return network, "fresh weights"
@@ -84,6 +81,16 @@ def build_detection_network(
     if not report.copied:
         raise UserError(f"{config.weights}: not one tensor fits {config.cfg}; check --cfg")
     return network, f"{report.summary} from {config.weights}"
+
+
+def chosen_model(config: RunConfig) -> tuple[ModelSpec, Weights | None]:
+    """What `cfg` and `weights` name, the whole model file checked. Raises `UserError`."""
+    weights = None if config.weights is None else read_weights(config.weights)
+    if config.cfg is None and weights is None:
+        raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
+    spec = load_model_spec(config.cfg) if config.cfg is not None else _spec_of(weights)
+    check_model(spec)
+    return spec, weights
 
 
 def detection_task(

@@ -20,6 +20,8 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from yolor_gp.engine.heartbeat import FAILED, Heartbeat
+from yolor_gp.engine.rendezvous import agree_on_token
+from yolor_gp.engine.signals import termination_ignored
 from yolor_gp.errors import UserError
 
 EXIT_LOST_PEER = 70
@@ -127,7 +129,9 @@ class World:
         except RuntimeError as error:
             if self.heartbeat is None or not _is_transport_error(error):
                 raise
-            message = self.heartbeat.explain(patience=10 * self.heartbeat.interval)
+            # torchrun, too, has noticed by now, and asks everybody to end.
+            with termination_ignored():
+                message = self.heartbeat.explain(patience=10 * self.heartbeat.interval)
             reason = str(error).strip().splitlines()[0]
             raise LostPeerError(message or f"a collective failed: {reason}") from error
 
@@ -163,15 +167,23 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
     if device_type == "cuda":
         torch.cuda.set_device(local_rank)
     try:
-        dist.init_process_group("nccl" if device_type == "cuda" else "gloo", timeout=limit)
-    except (RuntimeError, ValueError) as error:
+        store = _store(limit)
+        token = agree_on_token(store, rank, size, timeout)
+        dist.init_process_group(
+            "nccl" if device_type == "cuda" else "gloo",
+            store=dist.PrefixStore(token, store),  # type: ignore[attr-defined]
+            rank=rank,
+            world_size=size,
+            timeout=limit,
+        )
+    except (RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0]
         address = f"{os.environ.get('MASTER_ADDR')}:{os.environ.get('MASTER_PORT')}"
         raise UserError(f"rank {rank} of {size}: cannot join the run at {address}: {reason}") from (
             error
         )
     objects = dist.new_group(backend="gloo", timeout=limit) if device_type == "cuda" else None
-    watcher = _start_heartbeat(rank, size, heartbeat, prefix=f"{run_id}/{restarts}/")
+    watcher = _start_heartbeat(rank, size, heartbeat, prefix=f"{token}/")
     return World(rank, local_rank, size, restarts, run_id, watcher, objects)
 
 
@@ -223,15 +235,26 @@ def lost_peer_message(message: str, rank: int) -> str:
     )
 
 
+def _store(limit: timedelta) -> Any:
+    """torchrun's store, or one that the first process opens where something else started us."""
+    served = os.environ.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    return _connect(limit, is_master=not served and os.environ["RANK"] == "0")
+
+
+def _connect(limit: timedelta, *, is_master: bool = False) -> Any:
+    return dist.TCPStore(  # type: ignore[attr-defined]
+        os.environ["MASTER_ADDR"],
+        int(os.environ["MASTER_PORT"]),
+        is_master=is_master,
+        timeout=limit,
+        wait_for_workers=False,
+    )
+
+
 def _start_heartbeat(rank: int, size: int, timeout: float, prefix: str) -> Heartbeat:
     # A connection of its own: a store client serves one caller at a time, and the collectives'
     # client may be waiting.
-    store = dist.TCPStore(  # type: ignore[attr-defined]
-        os.environ["MASTER_ADDR"],
-        int(os.environ["MASTER_PORT"]),
-        is_master=False,
-        timeout=timedelta(seconds=max(timeout, 10)),
-    )
+    store = _connect(timedelta(seconds=max(timeout, 10)))
 
     def leave(message: str) -> None:
         print(lost_peer_message(message, rank), file=sys.stderr, flush=True)

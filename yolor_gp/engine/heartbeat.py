@@ -13,17 +13,10 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+
+from yolor_gp.engine.rendezvous import Store
 
 RUNNING, FINISHED, FAILED = "running", "finished", "failed"
-
-
-class Store(Protocol):
-    """The part of torch's key-value store that is used."""
-
-    def set(self, key: str, value: str, /) -> None: ...  # noqa: D102
-    def get(self, key: str, /) -> bytes: ...  # noqa: D102
-    def check(self, keys: list[str], /) -> bool: ...  # noqa: D102
 
 
 @dataclass

@@ -58,9 +58,15 @@ class Precision:
         return scaled
 
     def prepare(self, network: nn.Module) -> nn.Module:
-        """The network in the memory layout that pays; its numbers are untouched."""
+        """The network in the memory layout that pays; its numbers are untouched.
+
+        Only convolutions, for which it means something: other four-dimensional parameters would get
+        gradients of another layout than their own, which DDP complains of.
+        """
         if self.channels_last:
-            network.to(memory_format=torch.channels_last)
+            for module in network.modules():
+                if isinstance(module, nn.Conv2d):
+                    module.to(memory_format=torch.channels_last)
         return network
 
 

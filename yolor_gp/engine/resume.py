@@ -69,20 +69,28 @@ def latest_run(project: Path) -> Path:
     return max(checkpoints, key=lambda file: file.stat().st_mtime).parent.parent
 
 
-def find_restarted(project: Path, launch: dict[str, str]) -> Path | None:
+def find_restarted(project: Path, launch: dict[str, str], restarts: int) -> Path | None:
     """The run that torchrun is starting again after a failure, if it got as far as a folder.
 
-    launch: `launch_identity()`, which every start writes into its provenance.
+    launch: `launch_identity()`, which every start writes into its provenance; restarts: as this
+    machine's torchrun counts them, which after another machine's failure may be 0.
     """
     newest = sorted(
         project.glob(f"*/{PROVENANCE_FILE}"), key=lambda file: file.stat().st_mtime, reverse=True
     )
-    return next((file.parent for file in newest if _same_launch(file, launch)), None)
+    return next((file.parent for file in newest if _same_launch(file, launch, restarts)), None)
 
 
 def launch_identity(run_id: str) -> dict[str, str]:
-    """What stays the same when torchrun restarts its processes."""
-    return {"run_id": run_id, "launcher": f"{socket.gethostname()}/{os.getppid()}"}
+    """What stays the same when torchrun restarts its processes: its name for the run, itself."""
+    launcher = os.getppid()
+    try:
+        # Numbers of processes come again; with the moment of their start they don't.
+        words = Path(f"/proc/{launcher}/stat").read_text(encoding="utf-8").rsplit(")", 1)[-1]
+        started = words.split()[19]
+    except (OSError, IndexError):
+        started = ""
+    return {"run_id": run_id, "launcher": f"{socket.gethostname()}/{launcher}/{started}"}
 
 
 def has_checkpoint(folder: Path) -> bool:
@@ -91,13 +99,13 @@ def has_checkpoint(folder: Path) -> bool:
     return (weights / LAST).exists() or previous_of(weights / LAST).exists()
 
 
-def _same_launch(file: Path, launch: dict[str, str]) -> bool:
+def _same_launch(file: Path, launch: dict[str, str], restarts: int) -> bool:
     try:
         known = json.loads(file.read_text(encoding="utf-8"))["starts"][-1]["launch"]
     except (OSError, ValueError, KeyError, IndexError, TypeError):
         return False
     # torchrun calls a run "none" when it was given no --rdzv-id.
-    named = launch["run_id"] not in ("", "none")
+    named = restarts > 0 and launch["run_id"] not in ("", "none")
     return bool(known == launch or (named and known.get("run_id") == launch["run_id"]))
 
 

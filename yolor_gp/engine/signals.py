@@ -39,3 +39,13 @@ class StopRequest:
         self.received = number
         for watched in WATCHED:
             signal.signal(watched, signal.SIG_DFL)
+
+
+@contextmanager
+def termination_ignored() -> Iterator[None]:
+    """Inside, SIGTERM is ignored: for the last words of a process that is about to end anyway."""
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

@@ -11,11 +11,13 @@ import torch
 from torch import Tensor
 
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.engine.checkpoint import DamagedCheckpointError, read_checkpoint, save_checkpoint
+from yolor_gp.engine.checkpoint import FORMAT, VERSION, save_checkpoint
 from yolor_gp.engine.training_state import BEST, WEIGHTS
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
+from yolor_gp.interop.pickle_values import TensorReference
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
+from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
 from yolor_gp.interop.transfer import TransferReport
 from yolor_gp.interop.transfer import transfer as transfer_tensors
 from yolor_gp.models.builder import build_network
@@ -58,13 +60,12 @@ def read_weights(path: str | Path) -> Weights:
     if file.suffix == ".safetensors":
         spec, tensors, names = load_safetensors(file)
         return Weights(spec, names, tensors)
-    try:
-        state = read_checkpoint(file)
-    except DamagedCheckpointError:
-        # Perhaps an official one, which knows best what is wrong with it if it isn't.
-        spec, tensors, names = import_official(file)
-        return Weights(spec, tuple(names), tensors)
-    return _weights(state["description"], state["average"]["network"], file)
+    # Not torch.load, whose restricted mode fails in many ways on damaged and hostile files.
+    archive = open_torch_archive(file)
+    if isinstance(archive.root, dict) and archive.root.get("format") == FORMAT:
+        return _own_weights(archive)
+    spec, tensors, names = import_official(file)
+    return Weights(spec, names, tensors)
 
 
 def load_network(
@@ -126,9 +127,28 @@ def _build(
     return network
 
 
-def _weights(description: Mapping[str, Any], tensors: Mapping[str, Tensor], file: Path) -> Weights:
-    if MODEL_YAML not in description:
-        raise UserError(f"{file}: holds no detection network")
-    spec = ModelSpec.from_text(description[MODEL_YAML], str(file))
-    names = tuple(description[NAMES])
-    return Weights(spec, names, tensors, description.get(IMAGE_SIZE))
+def _own_weights(archive: TorchArchive) -> Weights:
+    match archive.root:
+        case {"version": version} if version != VERSION:
+            raise UserError(f"{archive.file}: written by another version, expected {VERSION}")
+        case {
+            "description": {"model_yaml": str() as text, "names": [*names], **others},
+            "average": {"network": dict() as network},
+        }:
+            spec = ModelSpec.from_text(text, archive.file)
+            size = others.get(IMAGE_SIZE)
+            tensors = archive.tensors(_references(network, archive.file))
+            class_names = tuple(str(name)[:200] for name in names if isinstance(name, str))
+            return Weights(spec, class_names, tensors, size if isinstance(size, int) else None)
+    raise UserError(f"{archive.file}: holds no detection network")
+
+
+def _references(network: Mapping[object, object], file: str) -> dict[str, TensorReference]:
+    references = {
+        name: tensor
+        for name, tensor in network.items()
+        if isinstance(name, str) and isinstance(tensor, TensorReference)
+    }
+    if len(references) != len(network):
+        raise UserError(f"{file}: damaged: not all of its weights are tensors")
+    return references
