@@ -30,18 +30,23 @@ def validate(node: Node, settings: type[SettingsType]) -> SettingsType:
     try:
         return settings.model_validate(node.plain())
     except ValidationError as error:
-        problems = []
+        # Several lines for one value are the members of a union: none of them fits.
+        problems: dict[tuple[str, str], str] = {}
         for detail in error.errors():
-            location, path = _find(node, detail["loc"])
-            problems.append(f"{location}: {_describe(detail['type'], detail, path, settings)}")
-        raise UserError(*problems) from None
+            location, path = _find(node, detail["loc"], detail["type"])
+            text = _describe(detail["type"], detail, path, settings)
+            key = (str(location), path)
+            problems[key] = f"{problems[key]}; or {text}" if key in problems else text
+        raise UserError(*(f"{key[0]}: {text}" for key, text in problems.items())) from None
 
 
-def _find(node: Node, path: Sequence[str | int]) -> tuple[Location, str]:
+def _find(node: Node, path: Sequence[str | int], kind: str) -> tuple[Location, str]:
     """The nearest location along a pydantic path, and the path as the user would write it."""
     location, words = node.location, []
     current: Node | None = node
     for step in path:
+        if kind != "missing" and (current is None or not _has(current, step)):
+            break  # the name of a union's member, which no user has written
         words.append(str(step))
         if current is None:
             continue
@@ -54,6 +59,12 @@ def _find(node: Node, path: Sequence[str | int]) -> tuple[Location, str]:
         else:
             current = None
     return location, ".".join(words)
+
+
+def _has(node: Node, step: str | int) -> bool:
+    if isinstance(node.value, dict):
+        return str(step) in node.value
+    return isinstance(node.value, list) and isinstance(step, int)
 
 
 def _describe(kind: str, detail: object, path: str, settings: type[BaseModel]) -> str:
