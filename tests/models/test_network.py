@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import Tensor, fx, nn
@@ -104,6 +106,14 @@ def test_torch_fx_traces_the_network(name: str) -> None:
     assert [x.shape for x in traced_logits] == [x.shape for x in logits]
     assert prototypes is not None
     assert traced_prototypes.shape == prototypes.shape
+
+
+def test_the_example_of_the_documentation_builds() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "model-files.md").read_text()
+    example = page.split("```yaml\n")[1].split("```")[0]
+    network = build_network(ModelSpec.from_text(example, "model-files.md"), device="meta")
+    assert isinstance(network, DetectionNetwork)
+    assert (network.strides, network.has_masks) == ((8,), True)
 
 
 def test_a_classifier_returns_logits() -> None:
