@@ -20,14 +20,18 @@ from tests.interop.archives import write_zip
 from tests.interop.field_files import yolor_csp, yolov5, yolov7_tiny
 from tests.interop.test_hostile_pickles import tensor
 from yolor_gp.config.model_spec import ModelSpec
+from yolor_gp.engine.weights import read_weights, save_network
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
 from yolor_gp.interop.torch_archive import open_torch_archive
 from yolor_gp.models.builder import build_network, check_model
+from yolor_gp.models.network import DetectionNetwork
 
 LONGEST = 20.0  # seconds for one file, on a busy machine; a hang would be endless
 GOLDENS = ["ckpt_yolov5seg_w0125_d033", "ckpt_yolov7seg_w0125", "ckpt_yolorcsp_w0125"]
+
+_SMALL = "nc: 1\nanchors: [[1,2]]\nhead:\n- [-1, 1, Detect, [nc, anchors]]\n"
 
 
 def _damaged(content: bytes, generator: random.Random) -> bytes:
@@ -157,11 +161,31 @@ def test_legacy_files(tmp_path: Path) -> None:
         _try(read)
 
 
+@pytest.mark.parametrize("number", _sizes(100, 3000))
+def test_damaged_own_checkpoints(tmp_path: Path, number: int) -> None:
+    """Through the door that `--weights` takes; half with right checksums around the damage."""
+    generator, file = random.Random(number), tmp_path / "own.pt"
+    network = build_network(ModelSpec.from_text(_SMALL, "x.yaml"))
+    assert isinstance(network, DetectionNetwork)
+    save_network(network, file, 64)
+    content = file.read_bytes()
+    with zipfile.ZipFile(file) as archive:
+        pickled = archive.read(next(n for n in archive.namelist() if n.endswith("data.pkl")))
+        storages = {
+            n.rsplit("/", 1)[1]: archive.read(n) for n in archive.namelist() if "/data/" in n
+        }
+    for attempt in range(number):
+        if attempt % 2:
+            write_zip(file, _damaged(pickled, generator), storages)
+        else:
+            file.write_bytes(_damaged(content, generator))
+        _try(lambda: read_weights(file))
+
+
 @pytest.mark.parametrize("number", _sizes(200, 5000))
 def test_damaged_safetensors(tmp_path: Path, number: int) -> None:
     generator, file = random.Random(number), tmp_path / "x.safetensors"
-    text = "nc: 1\nanchors: [[1,2]]\nhead:\n- [-1, 1, Detect, [nc, anchors]]\n"
-    spec = ModelSpec.from_text(text, "x.yaml")
+    spec = ModelSpec.from_text(_SMALL, "x.yaml")
     save_safetensors(file, spec, build_network(spec).state_dict(), ("cat",))
     content = file.read_bytes()
     for _ in range(number):
