@@ -1,5 +1,5 @@
-from yolor_gp.commands.train import main
 from yolor_gp.commands.run import run
+from yolor_gp.commands.train import main
 
 if __name__ == "__main__":
     run(main)
