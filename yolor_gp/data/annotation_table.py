@@ -153,17 +153,21 @@ class TableBuilder:
         self.point_ends.append(len(self.points) // 2)
 
     def build(self) -> AnnotationTable:
-        """The table; without any outline given, it has none."""
+        """The table, outlines moved into their images; without any outline given, it has none."""
         rings = 1 if self.has_outlines else 0  # as a factor: without outlines, no rings
         points = np.array(self.points if rings else [], np.float32).reshape(-1, 2)
+        sizes = np.array(self.sizes, np.int32).reshape(-1, 2)
+        point_ends = np.array(self.point_ends, np.int64) * rings
+        limits = sizes[:, ::-1].astype(np.float32)
+        np.clip(points, 0, np.repeat(limits, np.diff(point_ends, prepend=0), axis=0), out=points)
         return AnnotationTable(
             image_ids=np.array(self.image_ids, np.int64),
-            sizes=np.array(self.sizes, np.int32).reshape(-1, 2),
+            sizes=sizes,
             path_bytes=np.frombuffer(bytes(self.paths), np.uint8),
             path_ends=np.array(self.path_ends, np.int64),
             object_ends=np.array(self.object_ends, np.int64),
             ring_ends=np.array(self.ring_ends, np.int64) * rings,
-            point_ends=np.array(self.point_ends, np.int64) * rings,
+            point_ends=point_ends,
             boxes=np.array(self.boxes, np.float32).reshape(-1, 4),
             labels=np.array(self.labels, np.int64),
             even_odd=np.frombuffer(bytes(self.even_odd), np.bool_),

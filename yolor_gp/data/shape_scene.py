@@ -155,9 +155,8 @@ def _camera(generator: Generator, image: Picture) -> Picture:
     )
     shape = (1, size, 1) if generator.random() < 0.5 else (size, 1, 1)
     lit = image * light.astype(np.float32).reshape(shape)
-    # One sheet of noise is reused for the channels, shifted: independent enough to look real.
-    noise = generator.standard_normal((size, size), np.float32) * generator.uniform(0, 8)
-    lit += np.stack((noise, np.roll(noise, 7, axis=1), np.roll(noise, 7, axis=0)), axis=-1)
+    noise = generator.standard_normal((size, size, 1), np.float32)
+    lit += noise * np.float32(generator.uniform(0, 8))
     picture: Picture = lit.clip(0, 255).astype(np.uint8)
     return picture
 
