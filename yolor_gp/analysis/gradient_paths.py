@@ -90,13 +90,18 @@ class LayerPaths:
 
 @dataclass(frozen=True)
 class PathStatistics:
-    """A stage or network: longest shortest path, longest path, distinct combinations (richness)."""
+    """A stage or network: longest shortest path, longest path, distinct combinations (richness).
+
+    sources: how many different pieces of gradient its channels get; a piece is some input
+    channels of one layer, or an output.
+    """
 
     name: str
     layers: int
     longest_shortest: int | None
     longest: int | None
     combinations: int
+    sources: int
 
 
 @dataclass(frozen=True)
@@ -216,10 +221,16 @@ def _groups(
             _unpack(packed.reaching(layer, inside), packed.width),
             tuple(
                 _source(arrival, channels, steps[arrival.consumer])
-                for arrival in layer.arrivals
+                for arrival in sorted(layer.arrivals, key=_order)
                 if arrival.routes[channels[0]]
             ),
         )
+
+
+def _order(arrival: Arrival) -> tuple[bool, int, int]:
+    """Layers as they run, then outputs."""
+    consumer = arrival.consumer
+    return consumer.layer is None, consumer.layer or 0, consumer.part
 
 
 def _channel_groups(layer: Layer) -> list[NDArray[np.int64]]:
@@ -262,4 +273,12 @@ def _statistics(name: str, layers: Sequence[LayerPaths]) -> PathStatistics:
         max(shortest, default=None),
         max(longest, default=None),
         count_combinations(layers),
+        len(
+            {
+                (source.layer, source.output, source.channels)
+                for paths in layers
+                for group in paths.groups
+                for source in group.sources
+            }
+        ),
     )

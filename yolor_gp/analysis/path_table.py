@@ -25,11 +25,12 @@ def network_table(paths: NetworkPaths) -> str:
             _or_dash(statistics.longest_shortest),
             _or_dash(statistics.longest),
             str(statistics.combinations),
+            str(statistics.sources),
         ]
         for statistics in (*paths.stages, paths.total)
     ]
     rows[-1][0] = "network"
-    header = ["stage", "layers", "longest shortest", "longest", "combinations"]
+    header = ["stage", "layers", "longest shortest", "longest", "combinations", "sources"]
     return f"{paths.graph.name}\n{text_table(header, rows)}"
 
 
@@ -82,6 +83,7 @@ def to_json(networks: Iterable[NetworkPaths]) -> list[dict[str, Any]]:
             "longest_shortest": paths.total.longest_shortest,
             "longest": paths.total.longest,
             "combinations": paths.total.combinations,
+            "sources": paths.total.sources,
             "stages": [
                 {
                     "name": stage.name,
@@ -170,9 +172,18 @@ def comparison_table(networks: Sequence[NetworkPaths]) -> str:
             _or_dash(paths.total.longest_shortest),
             _or_dash(paths.total.longest),
             str(paths.total.combinations),
+            str(paths.total.sources),
             f"{float(sum(paths.layers[0].paths_by_length.values())):.3g}",
         ]
         for paths in networks
     ]
-    header = ["network", "layers", "longest shortest", "longest", "combinations", "paths to first"]
+    header = [
+        "network",
+        "layers",
+        "longest shortest",
+        "longest",
+        "combinations",
+        "sources",
+        "paths to first",
+    ]
     return text_table(header, rows)

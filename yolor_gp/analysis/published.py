@@ -52,11 +52,18 @@ _COMPARISONS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("CSP fusion (Table 6)", tuple(r.name for r in PUBLISHED_ROWS if r.name[:6] == "table6")),
     ("ELAN (Table 7)", tuple(r.name for r in PUBLISHED_ROWS if r.name[:6] == "table7")),
 )
-_STATISTICS = ("longest shortest", "longest", "combinations", "mean shortest", "log10 paths")
+_STATISTICS = (
+    "longest shortest",
+    "longest",
+    "combinations",
+    "sources",
+    "mean shortest",
+    "log10 paths",
+)
 
 
 def path_numbers(paths: NetworkPaths) -> tuple[float, ...]:
-    """Longest shortest path, longest path, combinations, mean shortest path, log10 of all paths.
+    """Longest shortest and longest path, combinations, sources, mean shortest path, log10 of paths.
 
     The last counts the paths that reach the first layer.
     """
@@ -65,6 +72,7 @@ def path_numbers(paths: NetworkPaths) -> tuple[float, ...]:
         float(paths.total.longest_shortest or 0),
         float(paths.total.longest or 0),
         float(paths.total.combinations),
+        float(paths.total.sources),
         float(np.mean(shortest)),
         _log10(sum(paths.layers[0].paths_by_length.values())),
     )

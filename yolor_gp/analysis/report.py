@@ -38,9 +38,11 @@ def _figure_section(paths: NetworkPaths) -> str:
     total = paths.total
     return (
         f"<section class='small'><h3>{escape(paths.graph.name)}"
-        f"<span>{total.combinations} distinct combinations</span></h3>"
+        f"<span>{total.combinations} distinct combinations of {total.sources} sources</span></h3>"
+        "<p>Timestamps of each channel group</p>"
         f"<div class='scroll'>{timestamp_figure(paths)}</div>"
-        f"<div class='scroll'>{source_figure(paths)}</div></section>"
+        "<p>Sources at each timestamp: dots in the colour of the layer that gradient comes from,"
+        f" a ring for the loss</p><div class='scroll'>{source_figure(paths)}</div></section>"
     )
 
 
@@ -51,6 +53,7 @@ def _network(paths: NetworkPaths, measured: Mapping[str, Sequence[float]]) -> di
         "longestShortest": total.longest_shortest,
         "longest": total.longest,
         "combinations": total.combinations,
+        "sources": total.sources,
         "layers": [_layer(paths, layer, measured) for layer in paths.layers],
     }
 
