@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 import torch.nn.functional as F
@@ -14,6 +16,16 @@ from yolor_gp.ops.masks import (
 )
 
 
+def upsample(values: np.ndarray, begin: float, end: float, pixels: int) -> np.ndarray:
+    """Linear along the last axis, `pixels` spread from `begin` to `end` cells, ends held."""
+    first, last = math.floor(begin), math.ceil(end)
+    position = (np.arange(pixels) + 0.5) * (end - begin) / pixels + begin - 0.5
+    centres = np.arange(first, last)
+    return np.apply_along_axis(
+        lambda line: np.interp(position, centres, line[first:last]), -1, values
+    )
+
+
 def reference(
     coefficients: np.ndarray,
     prototypes: np.ndarray,
@@ -21,14 +33,14 @@ def reference(
     crop: Crop,
     size: tuple[int, int],
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Every mask in full: probabilities upsampled by torch, and which pixels lie in the box."""
+    """Every mask in full: upsampled probabilities, and which pixels lie in the box."""
     top, left, bottom, right = crop
-    cells = torch.tensor(prototypes)[:, top:bottom, left:right]
-    probability = torch.einsum("nk,khw->nhw", torch.tensor(coefficients), cells).sigmoid()
-    upsampled = F.interpolate(probability[None], size=size, mode="bilinear")[0].numpy()
+    logits = np.einsum("nk,khw->nhw", coefficients, prototypes)
+    wide = upsample(1 / (1 + np.exp(-logits)), left, right, size[1])
+    full = upsample(wide.swapaxes(1, 2), top, bottom, size[0]).swapaxes(1, 2)
     rows, columns = np.arange(size[0])[None, :, None], np.arange(size[1])[None, None]
     x1, y1, x2, y2 = (side[:, None, None] for side in boxes.T)
-    return upsampled, (columns >= x1) & (columns < x2) & (rows >= y1) & (rows < y2)
+    return full, (columns >= x1) & (columns < x2) & (rows >= y1) & (rows < y2)
 
 
 @settings(max_examples=60, deadline=None)
@@ -42,9 +54,11 @@ def test_equals_drawing_and_upsampling_the_whole(
     seed: int, size: tuple[int, int], cells: tuple[int, int], threshold: float
 ) -> None:
     generator = np.random.default_rng(seed)
-    top, left = (int(generator.integers(0, length)) for length in cells)
+    # Half of the crops lie on whole cells, the others cut them.
+    round_to = 0 if seed % 2 else 3
+    top, left = (round(generator.uniform(0, length - 1), round_to) for length in cells)
     bottom, right = (
-        int(generator.integers(low + 1, length + 1))
+        round(generator.uniform(low + 0.6, length), round_to)
         for low, length in zip((top, left), cells, strict=True)
     )
     crop = (top, left, bottom, right)
@@ -82,9 +96,25 @@ def test_a_box_that_holds_no_pixel_has_an_empty_mask() -> None:
     assert windows.shape == (2, 4) and runs.areas().tolist() == [0, 9]
 
 
+def test_on_whole_cells_it_is_what_torch_interpolates() -> None:
+    generator = torch.Generator().manual_seed(0)
+    prototypes = torch.randn(4, 20, 16, generator=generator)
+    coefficients = torch.randn(6, 4, generator=generator)
+    probability = torch.einsum("nk,khw->nhw", coefficients, prototypes[:, 2:18]).sigmoid()
+    expected = F.interpolate(probability[None], size=(100, 90), mode="bilinear")[0] > 0.5
+    boxes = torch.tensor([[0.0, 0.0, 90.0, 100.0]]).repeat(6, 1)
+    _, runs = masks_in_boxes(
+        coefficients.numpy(),
+        prototypes.numpy(),
+        boxes.numpy(),
+        crop=(2, 0, 18, 16),
+        image_size=(100, 90),
+        threshold=0.5,
+    )
+    for index, mask in enumerate(expected):
+        assert np.array_equal(runs.columns(index, (0, 0, 90, 100)), mask.T.numpy())
+
+
 def test_the_crop_leaves_out_padding() -> None:
     assert prototype_crop((640, 640), (480, 640), (80, 0), (160, 160)) == (20, 0, 140, 160)
-    # 106 / 4 = 26.5 and 533 / 4 = 133.25 cells: both rounded down.
-    assert prototype_crop((640, 640), (427, 640), (106, 0), (160, 160)) == (26, 0, 133, 160)
-    # An image of one pixel still has a cell.
-    assert prototype_crop((640, 640), (1, 640), (639, 0), (160, 160)) == (159, 0, 160, 160)
+    assert prototype_crop((640, 640), (427, 640), (106, 0), (160, 160)) == (26.5, 0, 133.25, 160)

@@ -9,6 +9,7 @@ the rest follows. The result is the runs of the mask, which is what its RLE is m
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -19,8 +20,8 @@ from numpy.typing import NDArray
 
 from yolor_gp.ops.runs import Runs, join_changes, runs_of
 
-Crop: TypeAlias = tuple[int, int, int, int]
-"""top, left, bottom, right in cells of the prototypes, bottom and right exclusive."""
+Crop: TypeAlias = tuple[float, float, float, float]
+"""top, left, bottom, right in cells of the prototypes, where 0 is the outer edge of the first."""
 
 _STRIP_VALUES = 1 << 18
 """How many values of strips (see `_strips`) are held at a time: 1 MB, so that caches hold them."""
@@ -32,20 +33,17 @@ def prototype_crop(
     offset: tuple[int, int],
     prototype_size: tuple[int, ...],
 ) -> Crop:
-    """The cells of the prototypes that show the image and not the letterbox's padding.
+    """The part of the prototypes that shows the image and not the letterbox's padding.
 
-    Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one.
-    Partly padded cells follow the field's rule: both ends are rounded down.
+    Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one. Cells
+    may be cut: a padding of 107 px is 26.75 cells. Rounding them would move every mask by up to a
+    cell, 4 px of the input.
     """
-    ends = []
-    for axis in (0, 1):
-        cells = prototype_size[axis]
-        first = offset[axis] * cells // output_size[axis]
-        last = (offset[axis] + scaled_size[axis]) * cells // output_size[axis]
-        first = min(first, cells - 1)
-        ends.append((first, min(max(last, first + 1), cells)))
-    (top, bottom), (left, right) = ends
-    return top, left, bottom, right
+    height, width = (
+        cells / pixels for cells, pixels in zip(prototype_size, output_size, strict=True)
+    )
+    (top, left), (rows, columns) = offset, scaled_size
+    return top * height, left * width, (top + rows) * height, (left + columns) * width
 
 
 def box_windows(boxes: NDArray[np.float32], image_size: tuple[int, int]) -> NDArray[np.int64]:
@@ -79,10 +77,10 @@ def masks_in_boxes(
     """
     windows = box_windows(boxes, image_size)
     top, left, bottom, right = crop
-    shown = prototypes[:, top:bottom, left:right].transpose(1, 2, 0)
+    rows = _Axis.sampling(top, bottom, image_size[0])
+    columns = _Axis.sampling(left, right, image_size[1])
+    shown = prototypes[:, rows.cells, columns.cells].transpose(1, 2, 0)
     cells = np.pad(shown, ((0, 1), (0, 1), (0, 0)), mode="edge")
-    rows = _Axis.sampling(bottom - top, image_size[0])
-    columns = _Axis.sampling(right - left, image_size[1])
     blend = columns.matrix()
     changes = [np.zeros(0, np.int64)] * len(windows)
     for indices in _groups(windows, rows):
@@ -97,24 +95,29 @@ def masks_in_boxes(
 class _Axis:
     """Bilinear sampling of one axis: value = cell[lower] * (1 - weight) + cell[lower + 1] * weight.
 
-    The last cell stands twice, so that there always is a next. lower: i64[pixels];
-    weight: f32[pixels]; first: i64[cells + 3], the first pixel whose `lower` is cell - 1 or later;
-    scale: cells per pixel.
+    cells: those sampled, counted from 0 in what follows; the last stands twice, so that there
+    always is a next. lower: i64[pixels]; weight: f32[pixels]; first: i64[cells + 3], the first
+    pixel whose `lower` is cell - 1 or later; pixel p lies at (p + 0.5) * scale + shift.
     """
 
+    cells: slice
     lower: NDArray[np.int64]
     weight: NDArray[np.float32]
     first: NDArray[np.int64]
     scale: float
+    shift: float
 
     @classmethod
-    def sampling(cls, cells: int, pixels: int) -> _Axis:
-        """`pixels` spread evenly over `cells`, both counted from their centres."""
-        scale, half = np.float32(cells / pixels), np.float32(0.5)
-        position = np.maximum((np.arange(pixels, dtype=np.float32) + half) * scale - half, 0)
-        lower = np.minimum(position.astype(np.int64), cells - 1)
-        first = np.searchsorted(lower, np.arange(-1, cells + 2))
-        return cls(lower, position - lower.astype(np.float32), first, cells / pixels)
+    def sampling(cls, begin: float, end: float, pixels: int) -> _Axis:
+        """`pixels` spread evenly from `begin` to `end`, which may cut cells."""
+        cells = slice(math.floor(begin), math.ceil(end))
+        count, scale = cells.stop - cells.start, (end - begin) / pixels
+        shift = begin - cells.start - 0.5
+        position = (np.arange(pixels, dtype=np.float32) + np.float32(0.5)) * np.float32(scale)
+        position = np.maximum(position + np.float32(shift), 0)
+        lower = np.minimum(position.astype(np.int64), count - 1)
+        first = np.searchsorted(lower, np.arange(-1, count + 2))
+        return cls(cells, lower, position - lower.astype(np.float32), first, scale, shift)
 
     def matrix(self) -> NDArray[np.float32]:
         """The sampling as a product: f32[pixels, cells + 1]."""
@@ -220,7 +223,7 @@ def _crossings(
 ) -> NDArray[np.int64]:
     """The first pixel row between `cell` and the next that is on the side of `high`."""
     first, last = rows.first[cell + 1], rows.first[cell + 2]
-    exact = (cell + (threshold - low) / (high - low) + 0.5) / rows.scale - 0.5
+    exact = (cell + (threshold - low) / (high - low) - rows.shift) / rows.scale - 0.5
     # Right up to rounding; which side the rows next to it are on is settled by their values.
     begin = np.clip(exact.astype(np.int64), first, last)
     row = begin.copy()
