@@ -118,6 +118,7 @@ RAW: dict[str, tuple[bytes, str]] = {
     "colliding integer keys": (
         b"\x80\x02}\x8a\x09" + (2**61 - 1).to_bytes(9, "little") + b"K\x01s.", "dictionary key"
     ),
+    "damaged escape": (b"\x80\x02(S'\\'\n.", "damaged"),
     "unknown memo": (b"\x80\x02h\x07.", "damaged"),
     "no stop": (b"\x80\x02}", "damaged"),
     "nothing to stop at": (b"\x80\x02.", "damaged"),

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import pickletools
 import struct
+import warnings
 from typing import IO, Any
 
 from yolor_gp.interop.pickle_machine import PickleMachine
@@ -25,6 +26,12 @@ def read_pickle(stream: IO[bytes], storages: dict[str, StorageReference] | None 
     refers to is added to `storages` by its key. Raises `PickleRefusedError`.
     """
     machine = PickleMachine({} if storages is None else storages)
+    with warnings.catch_warnings():  # pickletools warns of damaged escapes in strings
+        warnings.simplefilter("ignore", DeprecationWarning)
+        return _run(machine, stream)
+
+
+def _run(machine: PickleMachine, stream: IO[bytes]) -> Any:
     operations = pickletools.genops(stream)
     for count in range(MAX_OPERATIONS):
         try:
