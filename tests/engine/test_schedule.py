@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -94,3 +95,20 @@ def test_three_groups_of_parameters() -> None:
         1e-3, 0, 0,
     ]  # fmt: skip
     assert all(group["nesterov"] for group in groups.values())
+
+
+def test_adamw_takes_momentum_as_its_first_beta() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    config = OptimizerConfig(name="adamw", learning_rate=0.002, momentum=0.9)
+    optimizer = build_optimizer(network, config, 5e-4)
+    plan = schedule(warmup_epochs=2, warmup_momentum=0.5, warmup_bias_lr=0.0)
+    plan = replace(plan, optimizer=config)
+    plan.apply(optimizer, 100)
+    groups = {group["name"]: group for group in optimizer.param_groups}
+    assert isinstance(optimizer, torch.optim.AdamW)
+    assert groups["decayed"]["betas"] == pytest.approx((0.7, 0.999))
+    assert [groups[name]["weight_decay"] for name in ("decayed", "undecayed")] == [5e-4, 0]
+    before = network[0].weight.detach().clone()
+    network(torch.ones(2, 3, 4, 4)).square().sum().backward()
+    optimizer.step()
+    assert not torch.equal(before, network[0].weight)

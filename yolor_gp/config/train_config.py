@@ -15,8 +15,9 @@ from yolor_gp.config.yaml_source import load_yaml
 
 
 class OptimizerConfig(Settings):
-    """SGD with Nesterov momentum; weight decay on convolution weights only."""
+    """SGD with Nesterov momentum, or AdamW; weight decay on convolution weights only."""
 
+    name: Literal["sgd", "adamw"] = "sgd"
     learning_rate: float = Field(0.01, gt=0)
     momentum: float = Field(0.937, ge=0, lt=1)
     weight_decay: float = Field(5e-4, ge=0)

@@ -1,4 +1,4 @@
-"""SGD with Nesterov momentum over three groups: decayed weights, undecayed weights, biases."""
+"""SGD or AdamW over three groups: decayed weights, undecayed weights, biases."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from torch.nn.modules.conv import _ConvNd
 
 from yolor_gp.config.train_config import OptimizerConfig
 from yolor_gp.engine.schedule import BIAS_WARMUP, NORMAL_WARMUP
+
+ADAM_BETA2 = 0.999
+"""Decay of AdamW's mean of squared gradients; its first beta is the recipe's momentum."""
 
 Groups = dict[str, list[nn.Parameter]]
 
@@ -40,8 +43,8 @@ def _kind(module: nn.Module, name: str) -> str:
 
 def build_optimizer(
     network: nn.Module, config: OptimizerConfig, weight_decay: float
-) -> torch.optim.SGD:
-    """SGD over `split_parameters(network)`, its update fused over all tensors where torch can.
+) -> torch.optim.Optimizer:
+    """The recipe's optimizer over `split_parameters(network)`, its update fused over all tensors.
 
     weight_decay: already scaled to the batch (`Schedule.weight_decay`).
     """
@@ -56,12 +59,19 @@ def build_optimizer(
         for name, parameters in groups.items()
     ]
     on_gpu = any(parameter.is_cuda for parameter in network.parameters())
+    fused, foreach = (True, None) if on_gpu else (None, True)
+    rate, momentum = config.learning_rate, config.momentum
+    if config.name == "adamw":
+        betas = (momentum, ADAM_BETA2)
+        return torch.optim.AdamW(
+            parameter_groups, lr=rate, betas=betas, fused=fused, foreach=foreach
+        )
+    # torch refuses Nesterov without momentum.
     return torch.optim.SGD(
         parameter_groups,
-        lr=config.learning_rate,
-        momentum=config.momentum,
-        # torch refuses Nesterov without momentum.
-        nesterov=config.momentum > 0,
-        fused=on_gpu or None,
-        foreach=None if on_gpu else True,
+        lr=rate,
+        momentum=momentum,
+        nesterov=momentum > 0,
+        fused=fused,
+        foreach=foreach,
     )

@@ -73,7 +73,10 @@ class Schedule:
         for group in optimizer.param_groups:
             start = self.config.warmup_bias_lr if group["warmup"] == BIAS_WARMUP else 0.0
             group["lr"] = self._warm(position, start, rate) if warming else rate
-            group["momentum"] = momentum
+            if "betas" in group:  # AdamW calls its momentum the first beta
+                group["betas"] = (momentum, group["betas"][1])
+            else:
+                group["momentum"] = momentum
 
     def _warm(self, position: int, start: float, end: float) -> float:
         return float(np.interp(position, (0, self.warmup_steps), (start, end)))
