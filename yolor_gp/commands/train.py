@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from yolor_gp.commands.run_folder import new_run_folder
@@ -18,6 +19,7 @@ from yolor_gp.engine.detection_run import DetectionRun, print_outcome, train_det
 from yolor_gp.engine.distributed import World, run_in_world
 from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.resume import find_restarted, has_checkpoint, launch_identity, open_resumed
+from yolor_gp.errors import UserError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,7 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _train(given: TrainArguments, world: World) -> int:
     run = world.broadcast(_prepare(given, world) if world.is_main else None)
     assert run is not None
-    outcome = train_detector(run, world)
+    try:
+        outcome = train_detector(run, world)
+    except UserError:
+        if world.is_main:
+            with suppress(OSError):  # only a folder in which nothing has been written is empty
+                run.folder.rmdir()
+        raise
     if world.is_main:
         print_outcome(outcome, run.folder)
     return outcome.exit_code

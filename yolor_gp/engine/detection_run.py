@@ -45,13 +45,14 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     seed_everything(config.seed)
     if config.deterministic:
         use_deterministic_kernels()
+    if config.batch_size:
+        share_of(config.batch_size, world)
     if run.resumed is None:
         chosen_model(config)  # what is wrong there is told before minutes go into the data
     data = open_data(config, world)
     description = None if run.resumed is None else run.resumed["description"]
     network, origin = build_detection_network(config, data.train.names, device, description)
     config = _resolved(config, data, network, precision, world, device)
-    share_of(config.batch_size, world)
     task = detection_task(config, data, network, world, device)
     if world.is_main:
         _write_run_files(run.folder, config, data, network, world, run.resumed is not None)
