@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from benchmarks.work import Work
-from benchmarks.works import coco_figures, inference, loader, masks, nms, training
+from benchmarks.works import (
+    coco_figures,
+    gpu_training,
+    inference,
+    loader,
+    masks,
+    nms,
+    training,
+    validation,
+)
 
 WORKS: tuple[Work, ...] = (
     *loader.WORKS,
     *nms.WORKS,
     *masks.WORKS,
+    *validation.WORKS,
     *coco_figures.WORKS,
     *training.WORKS,
     *inference.WORKS,
+    *gpu_training.WORKS,
 )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 import tempfile
 from collections.abc import Sequence
@@ -10,6 +11,9 @@ from pathlib import Path
 
 from benchmarks import catalogue
 from benchmarks.contest import DISAGREE, hold
+from benchmarks.growth import run
+from benchmarks.growth.curves import plot
+from benchmarks.growth.run import NAMES
 from benchmarks.machine import describe
 from benchmarks.report import to_json, to_markdown
 from benchmarks.settings import Settings
@@ -22,28 +26,49 @@ from yolor_gp.errors import UserError
 def main(arguments: Sequence[str] | None = None) -> int:
     """Measure, print Markdown, write what was asked for; 1 if results differ that must agree."""
     options = _parser().parse(arguments)
-    works = catalogue.select(options.only or [], options.device)
     if options.list:
-        for work in works:
-            print(f"{work.name:<28} {work.title}")
+        print("\n".join(f"{work.name:<28} {work.title}" for work in catalogue.WORKS))
+        print("\n".join(f"{name:<28} with --growth" for name in NAMES))
         return 0
-    if not works:
-        names = [work.name for work in catalogue.WORKS]
-        word = options.only[0]
-        raise UserError(f"--only {word}: no such work{did_you_mean(word, names)}; see --list")
+    _check_names(options)
     with tempfile.TemporaryDirectory(prefix="yolor-gp-benchmark-") as scratch:
-        settings = _settings(options, Path(scratch))
-        rows: list[Row] = []
-        for work in works:
-            _say(work.name)
-            rows += hold(work, settings, options.repeats, _say)
+        measure = _growth if options.growth else _contests
+        return measure(options, _settings(options, Path(scratch)))
+
+
+def _contests(options: argparse.Namespace, settings: Settings) -> int:
+    rows: list[Row] = []
+    for work in catalogue.select(options.only, options.device):
+        _say(work.name)
+        rows += hold(work, settings, options.repeats, _say)
     facts = describe(options.device)
-    print(to_markdown(rows, facts))
-    if options.json is not None:
-        options.json.write_text(to_json(rows, facts), encoding="utf-8")
-    if options.markdown is not None:
-        options.markdown.write_text(to_markdown(rows, facts), encoding="utf-8")
+    _write(options, to_markdown(rows, facts), to_json(rows, facts))
     return 1 if any(DISAGREE in row.note for row in rows) else 0
+
+
+def _growth(options: argparse.Namespace, settings: Settings) -> int:
+    curves, ranks = run.measure_growth(options.only, settings, _say)
+    facts = describe(options.device)
+    data = {"machine": facts, **run.to_data(curves, ranks)}
+    _write(options, run.to_markdown(curves, ranks), json.dumps(data, indent=1))
+    if options.plot is not None:
+        plot(curves, options.plot)
+    return 0
+
+
+def _write(options: argparse.Namespace, markdown: str, data: str) -> None:
+    print(markdown)
+    for file, text in ((options.json, data), (options.markdown, markdown)):
+        if file is not None:
+            file.write_text(text, encoding="utf-8")
+
+
+def _check_names(options: argparse.Namespace) -> None:
+    names = NAMES if options.growth else [work.name for work in catalogue.WORKS]
+    for word in options.only:
+        if not any(name.startswith(word) for name in names):
+            known = did_you_mean(word, names)
+            raise UserError(f"--only {word}: nothing of that name{known}; see --list")
 
 
 def _say(text: str) -> None:
@@ -53,7 +78,14 @@ def _say(text: str) -> None:
 def _parser() -> Arguments:
     parser = Arguments(prog="benchmark", description=__doc__)
     add = parser.add_argument
-    add("--only", action="append", metavar="NAME", help="works whose name begins so; repeatable")
+    add(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="works whose name begins so; repeatable",
+    )
+    add("--growth", action="store_true", help="measure how time and memory grow instead")
     add("--list", action="store_true", help="name the works and stop")
     add("--images", type=Path, help="folder of COCO images; the built-in shapes without")
     add("--annotations", type=Path, help="their COCO JSON")
@@ -65,6 +97,7 @@ def _parser() -> Arguments:
     add("--workers", type=whole_number(1), default=Settings.workers, help="of loaders, on cuda")
     add("--json", type=Path, metavar="FILE", help="write the rows")
     add("--markdown", type=Path, metavar="FILE", help="write the table")
+    add("--plot", type=Path, metavar="FILE", help="with --growth: the curves as a picture")
     add("--profile", type=Path, metavar="DIR", help="write traces of one run of each contender")
     return parser
 

@@ -9,12 +9,12 @@ import sys
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from benchmarks.profiling import profile
 from benchmarks.settings import Settings
 from benchmarks.timing import Run, Timed
 
@@ -110,10 +110,16 @@ def _serve(
         return
     connection.send((True, None))
     while (order := connection.recv()) != "stop":
-        action = run if order == "run" else (lambda where=order: profile(run, *where))
+        action = run if order == "run" else partial(_profile, run, *order)
         value = _attempt(connection, action)
         if value is not None:
             connection.send((True, value))
+
+
+def _profile(run: Run, folder: Path, name: str) -> Timed:
+    from benchmarks.profiling import profile  # brings torch, which not every contender needs
+
+    return profile(run, folder, name)
 
 
 def _set_up(setup: str, settings: Settings, arguments: dict[str, Any]) -> Run:

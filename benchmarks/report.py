@@ -30,7 +30,7 @@ def to_markdown(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
                     _measured(row.ours, row.unit, row.ours_range),
                     _measured(row.peer, row.unit, row.peer_range),
                     row.peer_name or "-",
-                    "-" if row.ratio is None else f"{_number(row.ratio)}x",
+                    "-" if row.ratio is None else f"{number(row.ratio)}x",
                     row.target or "-",
                     _VERDICT[row.met],
                 )
@@ -53,11 +53,11 @@ def table(head: Sequence[str], body: Sequence[Sequence[Any]]) -> list[str]:
 def _measured(value: float | None, unit: str, spread: tuple[float, float] | None) -> str:
     if value is None:
         return "-"
-    text = f"{_number(value)} {unit}"
-    return text if spread is None else f"{text} ({_number(spread[0])}-{_number(spread[1])})"
+    text = f"{number(value)} {unit}"
+    return text if spread is None else f"{text} ({number(spread[0])}-{number(spread[1])})"
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
     """Three significant digits, without an exponent."""
     if value == 0:
         return "0"

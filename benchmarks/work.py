@@ -60,8 +60,8 @@ class Work:
 class Row:
     """One line of the result; `peer` and what follows from it is None where there is no peer.
 
-    ours, peer: medians in `unit`; ratio: times as fast (target "at least") or share of the peer's
-    time ("at most", no target); ours_range, peer_range: lowest and highest run.
+    ours, peer: medians in `unit`; ratio: see `ratio_of`; ours_range, peer_range: lowest and
+    highest run.
     """
 
     work: str
@@ -79,7 +79,8 @@ class Row:
 
 
 def ratio_of(work: Work, ours: float, peer: float) -> float:
-    """In the sense of the work's target."""
+    """In the sense of the work's target; without one, how the medians compare as they stand."""
+    if work.target is None:
+        return ours / peer
     speed_up = ours / peer if work.rate else peer / ours
-    at_least = work.target is not None and work.target.kind == "at least"
-    return speed_up if at_least else 1 / speed_up
+    return speed_up if work.target.kind == "at least" else 1 / speed_up

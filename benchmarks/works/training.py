@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -19,6 +20,8 @@ from yolor_gp.engine.precision import LossScaler, choose_precision
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
 from yolor_gp.losses.detection_loss import DetectionLoss
+from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.structures.batch import Batch
 
 LOSS_SETTINGS = {
     "box": 0.05, "cls": 0.3, "obj": 0.7, "cls_pw": 1.0, "obj_pw": 1.0, "fl_gamma": 0.0,
@@ -30,8 +33,20 @@ LOSS_SETTINGS = {
 def ours(settings: Settings, model: str, batch: int) -> Run:
     """The engine's own stepper with its default settings for the device."""
     torch.set_num_threads(settings.threads)
+    network = our_network(model).to(settings.device).train()
+    step = our_stepper(settings, network)
+    data = training_batch(batch, settings.image_size).ours()
+    return _with_facts(
+        timed(lambda _: step(data), device=settings.device), network, settings, batch
+    )
+
+
+def our_stepper(
+    settings: Settings, network: DetectionNetwork, world: World | None = None
+) -> Callable[[Batch], None]:
+    """A whole step as training does it: forward, loss, backward, update, average."""
+    world = world or World()
     device, config = torch.device(settings.device), TrainConfig()
-    network = our_network(model).to(device).train()
     precision = choose_precision("auto", device)
     precision.prepare(network)
     criterion = DetectionLoss(
@@ -41,17 +56,16 @@ def ours(settings: Settings, model: str, batch: int) -> Run:
     average = WeightAverage(network, config.ema)
     task: Any = Task(network, criterion, loader=None, validate=None, description={})  # type: ignore[arg-type]
     stepper = Stepper(
-        task, network, optimizer, LossScaler(precision), precision, World(), device,
+        task, world.wrap(network), optimizer, LossScaler(precision), precision, world, device,
         config.optimizer.clip_norm,
     )  # fmt: skip
-    data = training_batch(batch, settings.image_size).ours()
 
-    def step(_: None) -> None:
-        stepper.accumulate(data, last=True)
-        assert stepper.apply(None, ()).applied
-        average.update(network)
+    def step(batch: Batch) -> None:
+        stepper.accumulate(batch, last=True)
+        if stepper.apply(None, ()).applied:
+            average.update(network)
 
-    return _with_facts(timed(step, device=settings.device), network, settings, batch)
+    return step
 
 
 def _with_facts(run: Run, network: nn.Module, settings: Settings, batch: int) -> Run:
@@ -159,18 +173,21 @@ def agree(mine: Any, theirs: Any) -> str:
 _HERE = "benchmarks.works.training"
 
 
-def _step(model: str, peer: str, setup: str, target: Target | None) -> Work:
+def _step(model: str, peer: str, setup: str, target: Target | None, on_gpu: bool = False) -> Work:
+    batch = 32 if on_gpu else 8
+    against = "" if peer == model else f", against {peer}"
     return Work(
-        name=f"step-{model}-{peer}" if peer != model else f"step-{model}",
-        title=f"training step, {model}, batch 8, 640"
-        + (f", against {peer}" if target is None else ""),
+        name=f"step-{model}" if peer == model else f"step-{model}-{peer}",
+        title=f"training step, {model}, batch {batch}, 640{against}",
         ours=f"{_HERE}:ours",
         peers={setup: f"{_HERE}:{setup}"},
-        unit="s",
+        unit="images/s" if on_gpu else "s",
+        rate=on_gpu,
         target=target,
-        repeats=5,
-        arguments={"model": model, "batch": 8},
-        peer_arguments={"model": peer, "batch": 8},
+        repeats=15 if on_gpu else 5,
+        devices=("cuda",) if on_gpu else ("cpu",),
+        arguments={"model": model, "batch": batch},
+        peer_arguments={"model": peer, "batch": batch},
         agree=agree,
     )
 
@@ -179,4 +196,6 @@ WORKS = (
     _step("yolov5n-seg", "yolov5n-seg", "yolov5", Target("at most", 0.45)),
     _step("yolov5s-seg", "yolov5s-seg", "yolov5", Target("at most", 0.45)),
     _step("yolov5n-seg", "yolov8n-seg", "ultralytics", None),
+    _step("yolov5s-seg", "yolov5s-seg", "yolov5", None, on_gpu=True),
+    _step("yolov5l-seg", "yolov5l-seg", "yolov5", None, on_gpu=True),
 )
