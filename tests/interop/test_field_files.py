@@ -139,6 +139,7 @@ def test_focus_and_reorg_order_channels_as_the_field_does() -> None:
     [
         ("[-1, 1, Conv, [16, 3, 2, None, 1, nn.Foo()]]", "'activation'"),
         ("[-1, 1, Conv, [16, 3, 2, None, 1, __import__('os').system('true')]]", "'activation'"),
+        ("[-1, 1, Conv, [16, 3, 2, 1000000000000000000000000000000]]", "'padding'"),
         ("[-1, 1, BottleneckCSPB, [16, False, 2]]", "groups"),
         ("[[-1, -1], 1, Shortcut, [7]]", "'dimension'"),
         ("[-1, 1, ImplicitA, [77]]", "not 77"),

@@ -179,7 +179,7 @@ class _Checker:
                 module = plan.construct().eval()
             with torch.no_grad():
                 output = module(inputs if plan.block.takes_many else inputs[0])
-        except (ValueError, RuntimeError) as error:
+        except (ValueError, RuntimeError, TypeError, ArithmeticError) as error:
             reason = (str(error).strip() or type(error).__name__).splitlines()[0]
             self._report(plan.layer, f"does not fit inputs of [channels, h, w] {shapes}: {reason}")
             return None

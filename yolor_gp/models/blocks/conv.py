@@ -7,7 +7,7 @@ from typing import Literal, cast
 from torch import Tensor, nn
 
 from yolor_gp.models.blocks.folding import fold_batch_norm
-from yolor_gp.models.blocks.registry import Block, Count, Kernel, Width, register
+from yolor_gp.models.blocks.registry import Block, Count, Kernel, Padding, Width, register
 
 ActivationName = Literal["silu", "relu", "leaky_relu", "mish", "hardswish", "sigmoid", "none"]
 # The field writes True for SiLU and False for none.
@@ -49,7 +49,7 @@ class Conv(Block):
         out_channels: Width,
         kernel: Kernel = 1,
         stride: Count = 1,
-        padding: int | None = None,
+        padding: Padding | None = None,
         groups: Width = 1,
         activation: Activation = "silu",
     ) -> None:

@@ -11,7 +11,15 @@ from torch import Tensor
 from yolor_gp.models.blocks.conv import Activation, Conv
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.blocks.pool import MaxPool
-from yolor_gp.models.blocks.registry import Block, Count, Kernel, ManyInputs, Width, register
+from yolor_gp.models.blocks.registry import (
+    Block,
+    Count,
+    Kernel,
+    ManyInputs,
+    Padding,
+    Width,
+    register,
+)
 
 
 @register("MP")
@@ -59,7 +67,7 @@ class Focus(Block):
         out_channels: Width,
         kernel: Kernel = 1,
         stride: Count = 1,
-        padding: int | None = None,
+        padding: Padding | None = None,
         groups: Width = 1,
         activation: Activation = "silu",
     ) -> None:

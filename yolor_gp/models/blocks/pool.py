@@ -8,7 +8,15 @@ import torch
 from torch import Tensor, nn
 
 from yolor_gp.models.blocks.conv import Conv
-from yolor_gp.models.blocks.registry import Block, Count, Expansion, Kernel, Width, register
+from yolor_gp.models.blocks.registry import (
+    Block,
+    Count,
+    Expansion,
+    Kernel,
+    Padding,
+    Width,
+    register,
+)
 
 
 @register("MaxPool")
@@ -20,7 +28,7 @@ class MaxPool(Block):
         in_channels: int,
         kernel: Kernel = 2,
         stride: Count = 2,
-        padding: int | None = None,
+        padding: Padding | None = None,
     ) -> None:
         super().__init__()
         self.out_channels = in_channels
