@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 
 from yolor_gp.data.shape_outlines import DISTRACTORS, SHAPES, Rings
 
-DRAWING = 1
+DRAWING = 2
 """Raise this when scenes look different, so that sets drawn before are drawn again."""
 
 _SHAPES = tuple(SHAPES.values())
 _SHIFT = 4
 _LEAST_VISIBLE = 0.3
+_RADII = (0.03, 0.3)
+"""Smallest and largest radius of an object, as parts of the image's side; log-uniform."""
+
 _LEAST_PIXELS = 16
 
 Picture = NDArray[np.uint8]
@@ -90,7 +93,7 @@ def _clutter(generator: Generator, image: Picture) -> None:
 def _draw(generator: Generator, image: Picture, owners: Picture, rings: Rings, number: int) -> int:
     """Paint an outline at a random place and size; return how many pixels it covers."""
     size = image.shape[0]
-    radius = size * np.exp(generator.uniform(np.log(0.015), np.log(0.27)))
+    radius = size * np.exp(generator.uniform(*np.log(_RADII)))
     angle, stretch = generator.uniform(0, 2 * np.pi), generator.uniform(0.75, 1.0)
     turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     matrix = (turn * (radius, radius * stretch)).T
