@@ -16,8 +16,9 @@ from path_oracles import (
 )
 from torch import nn
 
-from yolor_gp.analysis.gradient_paths import NetworkPaths, analyse
+from yolor_gp.analysis.gradient_paths import analyse
 from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.path_results import NetworkPaths
 from yolor_gp.analysis.reference_networks import KINDS, AggregationNetwork, ResidualNetwork
 
 

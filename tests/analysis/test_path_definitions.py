@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 from torch import Tensor, nn
 
-from yolor_gp.analysis.gradient_paths import LayerPaths, NetworkPaths, analyse
+from yolor_gp.analysis.gradient_paths import analyse
 from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.path_results import LayerPaths, NetworkPaths
 from yolor_gp.analysis.reference_networks import AggregationNetwork, ResidualNetwork
 from yolor_gp.errors import UserError
 
@@ -243,6 +246,75 @@ def test_mixing_channels_without_a_weight_is_refused() -> None:
 
     with pytest.raises(UserError, match="mixes channels without a weight"):
         read_graph(ChannelMean(), IMAGE)
+
+
+class Using(nn.Module):
+    """A convolution, and a function of its output (and of a second one) before the last layer."""
+
+    def __init__(self, use: Callable[[Tensor, Tensor], Tensor], channels: int = 4) -> None:
+        super().__init__()
+        self.use = use
+        self.a, self.b = nn.Conv2d(3, 4, 1), nn.Conv2d(3, 4, 1)
+        self.last = nn.Conv2d(channels, 1, 1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        result: Tensor = self.last(self.use(self.a(x), self.b(x)))
+        return result
+
+
+def assign(a: Tensor, b: Tensor) -> Tensor:
+    a[:, :2] = b[:, :2]
+    return a
+
+
+def add_in_place(a: Tensor, b: Tensor) -> Tensor:
+    a.add_(b)
+    return a
+
+
+@pytest.mark.parametrize(
+    ("use", "message"),
+    [
+        (assign, "item assignment"),
+        (add_in_place, "'add_' .*changes a tensor that is used again"),
+        (lambda a, b: a.max(dim=1, keepdim=True)[0] + b, "'max' .*not known"),
+        (lambda a, b: torch.cat(a.chunk(2, 1), 1) + b, "'cat' .*all parts of a split at once"),
+        (lambda a, b: a.mT + b, "attribute 'mT'"),
+        (lambda a, b: torch.softmax(a, 1) + b, "'softmax' .*not known"),
+        (lambda a, b: nn.functional.conv2d(a, b.mean((0, 2, 3)).view(4, 1, 1, 1), groups=4),
+         "its weight is computed"),
+    ],
+)  # fmt: skip
+def test_nothing_is_left_out_in_silence(
+    use: Callable[[Tensor, Tensor], Tensor], message: str
+) -> None:
+    with pytest.raises(UserError, match=message):
+        read_graph(Using(use), IMAGE)
+
+
+@pytest.mark.parametrize(
+    ("use", "channels", "groups"),
+    [
+        (lambda a, b: nn.functional.pad(a, (1, 1, 1, 1))[:, :, 1:-1, 1:-1] + b, 4, 1),
+        (lambda a, b: nn.functional.pad(a[:, :2], (0, 0, 0, 0, 0, 2)) + b, 4, 2),
+        (lambda a, b: torch.cat([a, a + b], 1), 8, 1),
+        (lambda a, b: a.add_(b), 4, 1),
+        (lambda a, b: a * torch.sigmoid(b.mean((2, 3), keepdim=True)), 4, 1),
+        (lambda a, b: a.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2) + b, 4, 1),
+        (lambda a, b: nn.functional.pixel_unshuffle(a[:, 1:2], 2), 4, 2),
+    ],
+)
+def test_what_moves_or_joins_channels_is_followed(
+    use: Callable[[Tensor, Tensor], Tensor], channels: int, groups: int
+) -> None:
+    a = by_name(Using(use, channels))["a"]
+    assert len(a.groups) == groups
+    assert (a.shortest, a.longest) == (2, 2)
+
+
+def test_zero_padding_before_a_convolution_changes_nothing() -> None:
+    network = nn.Sequential(nn.Conv2d(3, 1, 1), nn.ZeroPad2d(1), nn.Conv2d(1, 2, 3))
+    assert [layer.shortest for layer in paths_of(network).layers] == [2, 1]
 
 
 def test_control_flow_on_data_is_refused() -> None:

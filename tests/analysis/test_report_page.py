@@ -12,8 +12,9 @@ import pytest
 import torch
 
 from yolor_gp.analysis.figures import small_networks, source_figure, timestamp_figure
-from yolor_gp.analysis.gradient_paths import NetworkPaths, analyse
+from yolor_gp.analysis.gradient_paths import analyse
 from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.path_results import NetworkPaths
 from yolor_gp.analysis.reference_networks import ResidualNetwork
 from yolor_gp.analysis.report import render_report
 

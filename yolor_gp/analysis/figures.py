@@ -7,8 +7,9 @@ from html import escape
 
 import torch
 
-from yolor_gp.analysis.gradient_paths import GroupPaths, LayerPaths, NetworkPaths, analyse
+from yolor_gp.analysis.gradient_paths import analyse
 from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.path_results import GroupPaths, LayerPaths, NetworkPaths
 from yolor_gp.analysis.path_table import intervals_text, source_text
 from yolor_gp.analysis.reference_networks import AggregationNetwork, ResidualNetwork
 

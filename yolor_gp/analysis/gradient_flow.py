@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from yolor_gp.analysis.gradient_paths import Intervals, LayerPaths, NetworkPaths
+from yolor_gp.analysis.path_results import Intervals, LayerPaths, NetworkPaths
 from yolor_gp.errors import UserError
 
 _LAYERS = (nn.modules.conv._ConvNd, nn.Linear)

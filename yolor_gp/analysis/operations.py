@@ -114,6 +114,14 @@ def operation_name(node: fx.Node) -> str:
     return str(getattr(node.target, "__name__", node.target)).rsplit(".", 1)[-1]
 
 
+_IN_PLACE = {"iadd", "isub", "imul", "itruediv", "add_", "sub_", "mul_", "div_"}
+
+
+def changes_in_place(node: fx.Node) -> bool:
+    """Whether an operation of several tensors writes its result into the first."""
+    return operation_name(node) in _IN_PLACE
+
+
 def kind_of(node: fx.Node, module: nn.Module | None) -> Kind | None:
     """The kind of an operation (`module`: what a `call_module` runs); None when not known."""
     if module is None:

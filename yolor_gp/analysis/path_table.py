@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from yolor_gp.analysis.gradient_paths import (
+from yolor_gp.analysis.path_results import (
     GroupPaths,
     Intervals,
     LayerPaths,

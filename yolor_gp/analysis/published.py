@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.analysis.gradient_paths import NetworkPaths
+from yolor_gp.analysis.path_results import NetworkPaths
 from yolor_gp.analysis.text_table import text_table
 
 

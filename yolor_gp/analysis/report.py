@@ -9,7 +9,7 @@ from importlib import resources
 from typing import Any
 
 from yolor_gp.analysis.figures import source_figure, timestamp_figure
-from yolor_gp.analysis.gradient_paths import GroupPaths, LayerPaths, NetworkPaths
+from yolor_gp.analysis.path_results import GroupPaths, LayerPaths, NetworkPaths
 
 # Name of a network -> name of a layer -> mean absolute gradient of each channel group.
 MeasuredGradients = Mapping[str, Mapping[str, Sequence[float]]]

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 import torch
 from torch import nn
 
-from yolor_gp.analysis.gradient_paths import NetworkPaths, analyse
+from yolor_gp.analysis.gradient_paths import analyse
 from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.path_results import NetworkPaths
 from yolor_gp.analysis.text_table import text_table
 from yolor_gp.models.blocks.elan import ELAN
 from yolor_gp.models.blocks.osa import OSA, OSAStage
