@@ -16,7 +16,7 @@ from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scen
 from yolor_gp.data.augment.copy_paste import copy_paste
 from yolor_gp.data.augment.hsv import jitter
 from yolor_gp.data.augment.photometric import Photometric
-from yolor_gp.data.augment.placement import place_scene, tile_spans
+from yolor_gp.data.augment.placement import Axes, place_scene, tile_spans
 from yolor_gp.data.augment.scene import Scene, Tile, mosaic
 from yolor_gp.data.clip import clip_instances
 from yolor_gp.data.collate import collate, index_maps
@@ -60,6 +60,26 @@ def random_scene(seed: int, side: int = 160) -> Scene:
     return mosaic(tiles, side, (x, y))
 
 
+def axes(matrix: NDArray[np.float64]) -> Axes:
+    return (matrix[0, 0], matrix[0, 2]), (matrix[1, 1], matrix[1, 2])
+
+
+def test_the_matrix_is_the_product_of_its_parts() -> None:
+    config = AugmentConfig(rotate=40, shear=20, perspective=0.001)
+    for seed in range(5):
+        draws = default_rng(seed).uniform(-1, 1, 8)
+        tilt, turn, shear, move = np.eye(3), np.eye(3), np.eye(3), np.eye(3)
+        tilt[2, :2] = draws[:2] * 0.001
+        angle = np.radians(draws[2] * 40)
+        turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        turn[:2, :2] *= 1 + draws[3] * config.scale
+        shear[0, 1], shear[1, 0] = np.tan(np.radians(draws[4:6] * 20))
+        move[:2, 2] = (0.5 + draws[6:] * config.translate) * 64
+        centre = np.array([[1, 0, -64], [0, 1, -64], [0, 0, 1]])
+        expected = move @ shear @ turn @ tilt @ centre
+        assert np.allclose(draw_affine(default_rng(seed), config, 128, 64), expected)
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_fast_placement_equals_warping_each_tile(seed: int) -> None:
     scene = random_scene(seed)
@@ -69,7 +89,7 @@ def test_fast_placement_equals_warping_each_tile(seed: int) -> None:
     place_scene(scene, matrix, NEUTRAL, fast)
     expected = np.full_like(fast, 114)
     for tile in scene.tiles:
-        spans = tile_spans(tile, scene.canvas, matrix, 160, 160)
+        spans = tile_spans(tile, scene.canvas, axes(matrix), 160, 160)
         if spans is None:
             continue
         x, y = spans
@@ -91,7 +111,7 @@ def test_fast_placement_stays_near_canvas_and_warp(seed: int) -> None:
     ours = place_scene(scene, matrix, NEUTRAL, fast)
     theirs = warp_scene(scene, matrix, NEUTRAL, slow)
     for tile in scene.tiles:
-        spans = tile_spans(tile, scene.canvas, matrix, 160, 160)
+        spans = tile_spans(tile, scene.canvas, axes(matrix), 160, 160)
         for span, gain, offset, move in zip(
             spans or (),
             (matrix[0, 0], matrix[1, 1]),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -54,12 +54,14 @@ class Instances:
 
     def transform(self, scale: tuple[float, float], offset: tuple[float, float]) -> Instances:
         """Every x, y becomes x, y * scale + offset; scales must be positive."""
-        factor = np.array(scale * 2, np.float32)
-        shift = np.array(offset * 2, np.float32)
-        return replace(
-            self,
-            boxes=self.boxes * factor + shift,
-            points=self.points * factor[:2] + shift[:2],
+        factor, shift = np.array(scale, np.float32), np.array(offset, np.float32)
+        return Instances(
+            (self.boxes.reshape(-1, 2) * factor + shift).reshape(-1, 4),
+            self.labels,
+            self.points * factor + shift,
+            self.ring_lengths,
+            self.object_rings,
+            self.even_odd,
         )
 
     def object_points(self) -> NDArray[np.int64]:

@@ -139,10 +139,13 @@ class TrainLoader:
         width = max(1, self._global_batch // COLUMNS)
         step, place = divmod(position, self._global_batch)
         column = place // width * width
-        back, across = np.divmod(generator.integers(0, PARTNERS, count), width)
         width_here = min(width, self._global_batch - column)
-        drawn = (step - 1 - back) * self._global_batch + column + across % width_here
-        return [int(index) for index in order[drawn % len(order)]]
+        drawn = []
+        for number in generator.integers(0, PARTNERS, count).tolist():
+            back, across = divmod(number, width)
+            first = (step - 1 - back) * self._global_batch + column
+            drawn.append(int(order[(first + across % width_here) % len(order)]))
+        return drawn
 
     def _side(self, epoch: int, step: int) -> int:
         """The size of a batch's images: a multiple of 32 near `image_size`."""

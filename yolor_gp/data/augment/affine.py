@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import cv2
@@ -26,18 +27,25 @@ def draw_affine(generator: Generator, config: AugmentConfig, canvas: int, side: 
     the output's centre plus the translation. Coordinates are continuous: pixel k covers k to
     k + 1. Always draws eight numbers.
     """
-    draws = generator.uniform(-1, 1, 8)
-    to_origin = np.array([[1, 0, -canvas / 2], [0, 1, -canvas / 2], [0, 0, 1]])
-    tilt = np.eye(3)
-    tilt[2, :2] = draws[:2] * config.perspective
-    angle, gain = np.radians(draws[2] * config.rotate), 1 + draws[3] * config.scale
-    cosine, sine = gain * np.cos(angle), gain * np.sin(angle)
-    turn = np.array([[cosine, -sine, 0], [sine, cosine, 0], [0, 0, 1]])
-    shear = np.eye(3)
-    shear[0, 1], shear[1, 0] = np.tan(np.radians(draws[4:6] * config.shear))
-    move = np.eye(3)
-    move[:2, 2] = (0.5 + draws[6:8] * config.translate) * side
-    matrix: Matrix = move @ shear @ turn @ tilt @ to_origin
+    tilt_x, tilt_y, turn, zoom, shear_x, shear_y, move_x, move_y = generator.uniform(
+        -1, 1, 8
+    ).tolist()
+    angle, gain = math.radians(turn * config.rotate), 1 + zoom * config.scale
+    cosine, sine = gain * math.cos(angle), gain * math.sin(angle)
+    along_x = math.tan(math.radians(shear_x * config.shear))
+    along_y = math.tan(math.radians(shear_y * config.shear))
+    matrix: Matrix = np.array(
+        [
+            [cosine + along_x * sine, along_x * cosine - sine, 0.0],
+            [along_y * cosine + sine, cosine - along_y * sine, 0.0],
+            [0.0, 0.0, 1.0],
+        ]
+    )
+    if config.perspective:
+        matrix[2, :2] = tilt_x * config.perspective, tilt_y * config.perspective
+    matrix[:, 2] -= matrix[:, :2].sum(axis=1) * (canvas / 2)
+    centre = np.array((0.5 + move_x * config.translate, 0.5 + move_y * config.translate)) * side
+    matrix[:2] += centre[:, None] * matrix[2]
     return matrix
 
 

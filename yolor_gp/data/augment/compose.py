@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 
-import cv2
 import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
 from yolor_gp.data.augment.copy_paste import copy_paste
-from yolor_gp.data.augment.flip import flip
+from yolor_gp.data.augment.flip import flip_instances, write_planes
 from yolor_gp.data.augment.hsv import Gains, draw_gains
 from yolor_gp.data.augment.mixup import mixup
 from yolor_gp.data.augment.photometric import Photometric
@@ -33,6 +33,7 @@ class Augmentation:
 
     def __init__(self, dataset: DetectionDataset, config: AugmentConfig) -> None:
         self._dataset, self._config = dataset, config
+        self._local = threading.local()
         self._photometric = Photometric(config.albumentations) if config.albumentations else None
 
     def __call__(
@@ -50,7 +51,7 @@ class Augmentation:
         """
         config = self._config
         side = out.shape[1]
-        image = np.empty((side, side, 3), np.uint8)
+        image = self._canvas(side)
         gains = draw_gains(generator, config)
         instances = self._scene(generator, index, partners, gains, image, combine)
         if combine and config.copy_paste:
@@ -60,14 +61,10 @@ class Augmentation:
         if self._photometric is not None:
             image = self._photometric(generator, image)
         chances = generator.random(2)
-        image, instances = flip(
-            image,
-            instances,
-            bool(chances[0] < config.flip_left_right),
-            bool(chances[1] < config.flip_up_down),
-        )
-        cv2.split(image, list(out))
-        return instances
+        left_right = bool(chances[0] < config.flip_left_right)
+        up_down = bool(chances[1] < config.flip_up_down)
+        write_planes(image, out, left_right, up_down)
+        return flip_instances(instances, side if left_right else 0, side if up_down else 0)
 
     def _scene(
         self,
@@ -80,10 +77,9 @@ class Augmentation:
     ) -> Instances:
         base = self._dataset.image_size
         if combine and generator.random() < self._config.mosaic:
-            indices = [index, *partners(generator, 3)]
+            indices = partners(generator, 3)
             x, y = generator.integers(base // 2, base + base // 2 + 1, 2).tolist()
-            # The first picture would always lie top left.
-            generator.shuffle(indices)
+            indices.insert(int(generator.integers(4)), index)
             scene = mosaic([self._tile(k) for k in indices], base, (x, y))
         else:
             scene = single(self._tile(index), base)
@@ -117,3 +113,10 @@ class Augmentation:
         height, width = self._dataset.original_size(index)
         scale = (image.shape[1] / width, image.shape[0] / height)
         return Tile(image, self._dataset.instances(index), scale)
+
+    def _canvas(self, side: int) -> Picture:
+        """Each thread's own picture to draw on: fresh memory is slow at first touch."""
+        canvas: Picture | None = getattr(self._local, "canvas", None)
+        if canvas is None or canvas.shape[0] != side:
+            canvas = self._local.canvas = np.empty((side, side, 3), np.uint8)
+        return canvas

@@ -8,6 +8,7 @@ from numpy.random import Generator
 
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.scene import Picture
+from yolor_gp.data.augment.strips import strips
 
 Gains = tuple[float, float, float]
 
@@ -24,9 +25,13 @@ def jitter(image: Picture, gains: Gains, dst: Picture | None = None) -> Picture:
     Saturation and value are cut at 255; a hue beyond the full circle goes round. `dst` may be
     `image` itself.
     """
-    hsv = cv2.cvtColor(image, cv2.COLOR_RGB2HSV)
-    cv2.transform(hsv, np.diag(gains), dst=hsv)
-    return cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=dst)  # type: ignore[return-value]
+    result = np.empty_like(image) if dst is None else dst
+    factors = np.diag(gains)
+    for rows in strips(image):
+        hsv = cv2.cvtColor(image[rows], cv2.COLOR_RGB2HSV)
+        cv2.transform(hsv, factors, dst=hsv)
+        cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB, dst=result[rows])
+    return result
 
 
 def is_neutral(gains: Gains) -> bool:

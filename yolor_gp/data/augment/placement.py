@@ -22,6 +22,9 @@ from yolor_gp.data.clip import clip_instances
 from yolor_gp.data.instances import Instances, concatenate
 from yolor_gp.ops.letterbox import PADDING_GREY
 
+Axes = tuple[tuple[float, float], tuple[float, float]]
+"""For x and for y: output coordinate = canvas coordinate * first + second."""
+
 
 @dataclass(frozen=True)
 class Span:
@@ -50,8 +53,9 @@ def place_scene(scene: Scene, matrix: Matrix, gains: Gains, out: Picture) -> Ins
     """
     out.fill(PADDING_GREY)
     parts = []
+    axes = (matrix[0, 0].item(), matrix[0, 2].item()), (matrix[1, 1].item(), matrix[1, 2].item())
     for tile in scene.tiles:
-        spans = tile_spans(tile, scene.canvas, matrix, out.shape[1], out.shape[0])
+        spans = tile_spans(tile, scene.canvas, axes, out.shape[1], out.shape[0])
         if spans is None:
             continue
         x, y = spans
@@ -59,7 +63,7 @@ def place_scene(scene: Scene, matrix: Matrix, gains: Gains, out: Picture) -> Ins
         _resize(source, gains, out[y.begin : y.end, x.begin : x.end])
         scale = (tile.scale[0] * x.scale, tile.scale[1] * y.scale)
         parts.append(tile.instances.transform(scale, (x.offset, y.offset)))
-    left, top, right, bottom = _canvas_in_output(scene, matrix)
+    left, top, right, bottom = _canvas_in_output(scene, axes)
     visible = (max(left, 0), max(top, 0), min(right, out.shape[1]), min(bottom, out.shape[0]))
     return clip_instances(concatenate(parts), visible)
 
@@ -76,11 +80,11 @@ def _resize(source: Picture, gains: Gains, target: Picture) -> None:
 
 
 def tile_spans(
-    tile: Tile, canvas: int, matrix: Matrix, width: int, height: int
+    tile: Tile, canvas: int, axes: Axes, width: int, height: int
 ) -> tuple[Span, Span] | None:
     """(x, y) placements of a tile in an output of width x height; None when it is not seen."""
-    x = _span(tile.left, tile.size[1], canvas, matrix[0, 0], matrix[0, 2], width)
-    y = _span(tile.top, tile.size[0], canvas, matrix[1, 1], matrix[1, 2], height)
+    x = _span(tile.left, tile.size[1], canvas, *axes[0], width)
+    y = _span(tile.top, tile.size[0], canvas, *axes[1], height)
     return None if x is None or y is None else (x, y)
 
 
@@ -97,12 +101,12 @@ def _span(
     return Span(start, stop, begin, end)
 
 
-def _canvas_in_output(scene: Scene, matrix: Matrix) -> tuple[int, int, int, int]:
+def _canvas_in_output(scene: Scene, axes: Axes) -> tuple[int, int, int, int]:
     """The canvas's edges in the output, rounded as `_span` rounds them."""
-    x, y = (matrix[0, 0], matrix[0, 2]), (matrix[1, 1], matrix[1, 2])
+    (gain_x, move_x), (gain_y, move_y) = axes
     return (
-        round(x[1]),
-        round(y[1]),
-        round(scene.canvas * x[0] + x[1]),
-        round(scene.canvas * y[0] + y[1]),
+        round(move_x),
+        round(move_y),
+        round(scene.canvas * gain_x + move_x),
+        round(scene.canvas * gain_y + move_y),
     )
