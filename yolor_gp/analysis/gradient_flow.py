@@ -143,6 +143,7 @@ def _mean(
             f"gradients of another network: {paths.graph.name} has a layer '{name}' with"
             f" {layer.layer.out_channels} output channels, the measurement"
             + (" has none of that name" if values is None else f" has {len(values)}")
+            + "; name the model.yaml of the run that was measured"
         )
     inside = [value for start, stop in channels for value in values[start:stop]]
     return sum(inside) / len(inside)

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from yolor_gp.analysis.figures import small_networks
 from yolor_gp.analysis.gradient_flow import load_gradients, measured_by_group
-from yolor_gp.analysis.gradient_paths import NetworkPaths, analyse
+from yolor_gp.analysis.gradient_paths import analyse
 from yolor_gp.analysis.graph import read_graph
 from yolor_gp.analysis.growth import all_growths, growth_table
 from yolor_gp.analysis.network_sources import open_network
+from yolor_gp.analysis.path_results import NetworkPaths
 from yolor_gp.analysis.path_table import (
     comparison_table,
     gradient_table,

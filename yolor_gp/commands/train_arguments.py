@@ -84,6 +84,8 @@ def _parser() -> Arguments:
         help="write a checkpoint every STEPS optimizer steps, not only every epoch")  # fmt: skip
     add("--skip-limit", type=whole_number(1), metavar="N",
         help="give up after N non-finite steps in a row (default: 10)")  # fmt: skip
+    add("--log-gradients", action="store_true",
+        help="write gradients.json, for scripts/gradient_paths.py --gradients")  # fmt: skip
     add("--sync-bn", dest="sync_batchnorm", nargs="?", const="on",
         type=one_of("auto", "on", "off"), metavar="WHEN",
         help="batch statistics over all GPUs: auto, on, off (default: auto)")  # fmt: skip

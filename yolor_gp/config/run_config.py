@@ -41,6 +41,7 @@ class RunConfig(Settings):
     sync_batchnorm: Literal["auto", "on", "off"] = "auto"
     save_every: int = Field(0, ge=0, description="optimizer steps; 0: once an epoch")
     skip_limit: int = Field(10, ge=1, description="non-finite steps in a row before giving up")
+    log_gradients: bool = Field(False, description="measure |gradient| per layer and channel")
     timeout: float = Field(600, gt=0, description="seconds a collective may take")
     heartbeat: float = Field(120, gt=0, description="seconds of silence of a lost process")
 
@@ -51,7 +52,7 @@ class RunConfig(Settings):
 
 FREE_ON_RESUME = (
     "device", "workers", "cache", "compile", "deterministic", "sync_batchnorm", "save_every",
-    "skip_limit", "timeout", "heartbeat",
+    "skip_limit", "log_gradients", "timeout", "heartbeat",
 )  # fmt: skip
 """Fields that may differ from the resumed run."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -37,7 +38,10 @@ class StepReport:
 
 
 class Stepper:
-    """Call `accumulate` for every batch of a step, then `apply`."""
+    """Call `accumulate` for every batch of a step, then `apply`.
+
+    look: called with the gradients of each step that is applied, before they are clipped.
+    """
 
     def __init__(
         self,
@@ -49,10 +53,11 @@ class Stepper:
         world: World,
         device: torch.device,
         clip_norm: float | None,
+        look: Callable[[], None] | None = None,
     ) -> None:
         self._task, self._wrapped, self._optimizer = task, wrapped, optimizer
         self._scaler, self._precision, self._world = scaler, precision, world
-        self._device, self._clip_norm = device, clip_norm
+        self._device, self._clip_norm, self._look = device, clip_norm, look
         self._buffers = _Buffers(task.network)
         self._losses: list[Tensor] = []
         self._images: list[tuple[str, ...]] = []
@@ -96,6 +101,8 @@ class Stepper:
         overflow = finite_losses and not applied and self._scaler.enabled and self._scaler.scale > 1
         culprits = () if applied or overflow else self._culprits(losses)
         if applied:
+            if self._look is not None:
+                self._look()
             if self._clip_norm is not None:
                 clip_grads_with_norm_(parameters, self._clip_norm, norm, foreach=True)
             self._scaler.step(self._optimizer)

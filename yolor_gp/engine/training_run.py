@@ -6,6 +6,7 @@ from pathlib import Path
 
 import torch
 
+from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.engine.checkpoint import State
 from yolor_gp.engine.distributed import World, synchronise_batchnorm
@@ -59,9 +60,10 @@ def run_training(
         keeper.restore(resumed)
     if config.compile:
         network.compile()
+    flow = GradientFlow(network) if config.log_gradients and world.is_main else None
     stepper = Stepper(
         task, world.wrap(network), optimizer, scaler, precision, world, device,
-        recipe.optimizer.clip_norm,
+        recipe.optimizer.clip_norm, None if flow is None else flow.update,
     )  # fmt: skip
     report = _report(folder, world, config, len(task.loader), progress)
     trainer = Trainer(
@@ -82,6 +84,8 @@ def run_training(
         with trainer.stop.installed():
             return trainer.fit()
     finally:
+        if flow is not None:
+            flow.save(folder / "gradients.json")
         report.close()
 
 

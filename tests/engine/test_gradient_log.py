@@ -1,0 +1,39 @@
+"""`--log-gradients`: what a training measures beside its loss."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from tiny_task import differences, tiny_config, tiny_task, train
+
+from yolor_gp.analysis.gradient_flow import load_gradients
+from yolor_gp.commands.train_arguments import parse_train_arguments
+from yolor_gp.engine.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed import World
+
+
+def test_gradients_of_every_applied_step_are_added_up(tmp_path: Path) -> None:
+    # Epoch 1 has 5 steps; the second batch is not finite, so that its step is left out.
+    task = tiny_task(World(), poison=frozenset({1}))
+    train(tmp_path, tiny_config(epochs=1, log_gradients=True), task)
+    means = load_gradients(tmp_path / "gradients.json")
+    assert {name: len(values) for name, values in means.items()} == {"0": 4, "6": 1}
+    assert all(value > 0 for values in means.values() for value in values)
+    content = json.loads((tmp_path / "gradients.json").read_text(encoding="utf-8"))
+    state = read_checkpoint(tmp_path / "weights" / "last.pt")
+    assert content["updates"] == state["progress"]["updates"] == 4
+
+
+def test_measuring_changes_nothing(tmp_path: Path) -> None:
+    train(tmp_path / "plain", tiny_config())
+    train(tmp_path / "measured", tiny_config(log_gradients=True))
+    states = [
+        read_checkpoint(tmp_path / name / "weights" / "last.pt") for name in ("plain", "measured")
+    ]
+    assert [d for d in differences(*states) if "log_gradients" not in d] == []
+    assert not (tmp_path / "plain" / "gradients.json").exists()
+
+
+def test_the_flag() -> None:
+    assert parse_train_arguments(["--log-gradients"]).given == {"log_gradients": True}
