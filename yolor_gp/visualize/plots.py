@@ -63,7 +63,12 @@ def plot_precision_recall(
     _save(figure, path)
 
 
-def plot_confusion(matrix: NDArray[Any], names: Sequence[str], path: str | Path) -> None:
+def plot_confusion(
+    matrix: NDArray[Any],
+    names: Sequence[str],
+    path: str | Path,
+    title: str = "share of each class's truth",
+) -> None:
     """matrix: counts [C + 1, C + 1], truth down, prediction across, the last for background."""
     counts = np.asarray(matrix, dtype=np.float64)
     if counts.shape != (len(names) + 1, len(names) + 1):
@@ -86,7 +91,7 @@ def plot_confusion(matrix: NDArray[Any], names: Sequence[str], path: str | Path)
             if value >= 0.005:
                 colour = "white" if value > 0.5 else "black"
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
-    _label(axes, "share of each class's truth", "prediction", "truth")
+    _label(axes, title, "prediction", "truth")
     axes.grid(visible=False)
     _save(figure, path)
 
