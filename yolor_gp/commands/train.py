@@ -9,6 +9,7 @@ from pathlib import Path
 
 from yolor_gp.commands.run_folder import new_run_folder
 from yolor_gp.commands.train_arguments import TrainArguments, parse_train_arguments
+from yolor_gp.commands.train_plot import write_training_plot
 from yolor_gp.config.run_config import (
     check_run_config,
     checked_flags,
@@ -45,6 +46,8 @@ def _train(given: TrainArguments, world: World) -> int:
                 run.folder.rmdir()
         raise
     if world.is_main:
+        with suppress(OSError):
+            write_training_plot(run.folder)
         print_outcome(outcome, run.folder)
     return outcome.exit_code
 
