@@ -55,6 +55,8 @@ def test_what_a_device_cannot_do_is_refused() -> None:
         training_device("gpu")
     with pytest.raises(UserError, match="--device 99: GPU 99 asked for"):
         training_device("99")
+    with pytest.raises(UserError, match="--device 1: 4 processes cannot share one GPU"):
+        training_device("1", 0, 4)
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _validate(options: argparse.Namespace, world: World) -> int:
-    device = training_device(options.device, world.local_rank)
+    device = training_device(options.device, world.local_rank, world.size)
     weights = read_weights(options.weights)
     network = network_of(weights, options.weights, device=device)
     image_size = options.image_size or weights.image_size or 640

@@ -40,7 +40,7 @@ class DetectionRun:
 def train_detector(run: DetectionRun, world: World) -> Outcome:
     """Train on this process; every process of `world` calls it with the same `run`."""
     config = run.config
-    device = training_device(config.device, world.local_rank)
+    device = training_device(config.device, world.local_rank, world.size)
     precision = choose_precision(config.precision, device)
     seed_everything(config.seed)
     if config.deterministic:

@@ -175,6 +175,7 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
             rank=rank,
             world_size=size,
             timeout=limit,
+            device_id=torch.device("cuda", local_rank) if device_type == "cuda" else None,
         )
     except (RuntimeError, ValueError, TimeoutError) as error:
         reason = str(error).strip().splitlines()[0]
@@ -183,7 +184,7 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
             error
         )
     objects = dist.new_group(backend="gloo", timeout=limit) if device_type == "cuda" else None
-    watcher = _start_heartbeat(rank, size, heartbeat, prefix=f"{token}/")
+    watcher = _start_heartbeat(rank, size, heartbeat, f"{token}/", objects)
     return World(rank, local_rank, size, restarts, run_id, watcher, objects)
 
 
@@ -251,7 +252,7 @@ def _connect(limit: timedelta, *, is_master: bool = False) -> Any:
     )
 
 
-def _start_heartbeat(rank: int, size: int, timeout: float, prefix: str) -> Heartbeat:
+def _start_heartbeat(rank: int, size: int, timeout: float, prefix: str, objects: Any) -> Heartbeat:
     # A connection of its own: a store client serves one caller at a time, and the collectives'
     # client may be waiting.
     store = _connect(timedelta(seconds=max(timeout, 10)))
@@ -262,7 +263,7 @@ def _start_heartbeat(rank: int, size: int, timeout: float, prefix: str) -> Heart
         os._exit(EXIT_LOST_PEER)
 
     watcher = Heartbeat(store, rank, size, timeout=timeout, on_loss=leave, prefix=prefix)
-    dist.barrier()  # everybody has beaten once
+    dist.barrier(group=objects)  # everybody has beaten once
     watcher.start()
     return watcher
 

@@ -166,10 +166,10 @@ class LossScaler:
             self._scaler.load_state_dict(state)
 
 
-def training_device(name: str, local_rank: int = 0) -> torch.device:
+def training_device(name: str, local_rank: int = 0, processes: int = 1) -> torch.device:
     """The device of this process: `auto`, `cpu`, `cuda` or a bare GPU number as users write.
 
-    Under torchrun each process takes the GPU of its local rank. Raises `UserError`.
+    Of several processes each takes the GPU of its local rank. Raises `UserError`.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
@@ -180,6 +180,11 @@ def training_device(name: str, local_rank: int = 0) -> torch.device:
         number = str(local_rank)
     if not number.isdigit():
         raise UserError(f"--device {name}: expected auto, cpu, cuda or the number of a GPU")
+    if processes > 1 and name != "cuda":
+        raise UserError(
+            f"--device {name}: {processes} processes cannot share one GPU; with --device cuda each"
+            " takes its own"
+        )
     if int(number) >= torch.cuda.device_count():
         raise UserError(
             f"--device {name}: GPU {number} asked for, {torch.cuda.device_count()} found; use"
