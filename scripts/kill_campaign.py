@@ -2,8 +2,8 @@
 
     python scripts/kill_campaign.py --kills 20 --writes 100
 
-1. kills: a short training on built-in shapes is ended with SIGKILL at a random moment and resumed,
-   as often as asked; each time the last checkpoint must equal, bit for bit, that of a training
+1. kills: a short training on built-in shapes is ended with SIGKILL at a random moment after its first
+   checkpoint and resumed, as often as asked; each time the last checkpoint must equal, bit for bit, that of a training
    that was left alone.
 2. writes: a process that does nothing but write checkpoints is ended at a random moment; each time
    the newest whole checkpoint must be at most one older than what it had finished writing.
@@ -74,23 +74,23 @@ def kill_trainings(folder: Path, options: argparse.Namespace, moments: random.Ra
     if not options.kills:
         return []
     (folder / "data.yaml").write_text(DATA.format(folder=folder))
-    start = time.monotonic()
-    train(folder, options, "whole").wait()
+    whole = train(folder, options, "whole")
+    ready = wait_for_checkpoint(folder, "whole", whole)
+    whole.wait()
+    duration = time.monotonic() - ready
     expected = read_checkpoint(folder / "whole" / "weights" / "last.pt")
-    duration = time.monotonic() - start
-    print(f"training left alone: {duration:.0f} s", flush=True)
+    print(f"training left alone: {duration:.1f} s after its first checkpoint", flush=True)
     failures = []
     kills = attempt = 0
     while kills < options.kills and attempt < 4 * options.kills:
         name = f"killed{attempt}"
         attempt += 1
-        delay = moments.uniform(0.1, 0.9) * duration
+        delay = moments.uniform(0, 0.9) * duration
         stage = kill_and_resume(folder, options, name, delay)
         kills += stage is not None
-        found = folder / name / "weights" / "last.pt"
-        problems = differences(expected, read_checkpoint(found)) if found.exists() else ["no file"]
+        problems = differences(expected, read_checkpoint(folder / name / "weights" / "last.pt"))
         print(
-            f"kill {kills}: after {delay:.1f} s, {stage or 'finished already, does not count'}:"
+            f"kill {kills}: {delay:.2f} s later, {stage or 'finished already, does not count'}:"
             f" {problems or 'bit-identical'}",
             flush=True,
         )
@@ -103,6 +103,7 @@ def kill_and_resume(
 ) -> str | None:
     """Where the training was when it was killed; None when it was finished by then."""
     process = train(folder, options, name)
+    wait_for_checkpoint(folder, name, process)
     try:
         process.wait(timeout=delay)
         return None
@@ -110,13 +111,19 @@ def kill_and_resume(
         process.send_signal(signal.SIGKILL)
         process.wait()
     run = folder / name
-    if not (run / "weights" / "last.pt").exists():
-        train(folder, options, name, "--exist-ok").wait()
-        return "before the first checkpoint, so started again"
     progress = read_newest_whole(run / "weights" / "last.pt")[0]["progress"]
     if not progress["finished"]:
         train(folder, options, name, "--resume", str(run)).wait()
     return f"resumed from epoch {progress['epoch'] + 1}, batch {progress['step']}"
+
+
+def wait_for_checkpoint(folder: Path, name: str, process: subprocess.Popen[Any]) -> float:
+    """Wait until there is something to lose; the moment, in seconds."""
+    while not (folder / name / "weights" / "last.pt").exists():
+        if process.poll() is not None:
+            raise SystemExit(f"{name}: the training ended by itself with {process.returncode}")
+        time.sleep(0.01)
+    return time.monotonic()
 
 
 def train(
