@@ -79,12 +79,11 @@ def masks_in_boxes(
     top, left, bottom, right = crop
     rows = _Axis.sampling(top, bottom, image_size[0])
     columns = _Axis.sampling(left, right, image_size[1])
-    shown = prototypes[:, rows.cells, columns.cells].transpose(1, 2, 0)
+    shown = prototypes[:, rows.cells, columns.cells].transpose(2, 1, 0)
     cells = np.pad(shown, ((0, 1), (0, 1), (0, 0)), mode="edge")
-    blend = columns.matrix()
     changes = [np.zeros(0, np.int64)] * len(windows)
     for indices in _groups(windows, rows):
-        strips = _strips(coefficients[indices], cells, windows[indices], rows, columns, blend)
+        strips = _strips(coefficients[indices], cells, windows[indices], rows, columns)
         found = _changes(strips, windows[indices], rows, np.float32(threshold), image_size)
         for index, one in zip(indices.tolist(), found, strict=True):
             changes[index] = one
@@ -119,14 +118,6 @@ class _Axis:
         first = np.searchsorted(lower, np.arange(-1, count + 2))
         return cls(cells, lower, position - lower.astype(np.float32), first, scale, shift)
 
-    def matrix(self) -> NDArray[np.float32]:
-        """The sampling as a product: f32[pixels, cells + 1]."""
-        pixel = np.arange(len(self.lower))
-        matrix = np.zeros((len(self.lower), len(self.first) - 2), dtype=np.float32)
-        matrix[pixel, self.lower] = 1 - self.weight
-        matrix[pixel, self.lower + 1] = self.weight
-        return matrix
-
 
 def _groups(windows: NDArray[np.int64], rows: _Axis) -> Iterator[NDArray[np.int64]]:
     """The masks that have pixels, in groups of like height whose strips are few enough."""
@@ -151,12 +142,11 @@ def _strips(
     windows: NDArray[np.int64],
     rows: _Axis,
     columns: _Axis,
-    blend: NDArray[np.float32],
 ) -> NDArray[np.float32]:
     """Probabilities upsampled in x only: a strip per pixel column of every window, one by one.
 
-    cells: f32[h + 1, w + 1, K]; blend: the matrix of `columns`. Returns f32[sum of widths, 1 + most
-    cells + 1]; a strip's values start at index 1, what surrounds them is -1: below any threshold.
+    cells: f32[w + 1, h + 1, K]. Returns f32[sum of widths, 1 + most cells + 1]; a strip's values
+    start at index 1, what surrounds them is -1: below any threshold.
     """
     left, top, right, bottom = windows.T
     first_row, last_row = rows.lower[top], rows.lower[bottom - 1] + 2
@@ -165,14 +155,21 @@ def _strips(
     strips = np.empty((int(starts[-1]), int((last_row - first_row).max()) + 2), dtype=np.float32)
     strips[:, 0] = -1
     bounds = (left, right, first_row, last_row, first_column, last_column, starts[:-1], starts[1:])
+    weight = columns.weight[:, None]
     with np.errstate(over="ignore"):
         for mask, (x1, x2, row1, row2, column1, column2, begin, end) in zip(
             coefficients, np.stack(bounds, axis=1).tolist(), strict=True
         ):
-            logits = cells[row1:row2, column1:column2] @ mask
+            logits = cells[column1:column2, row1:row2] @ mask
             probability = 1 / (1 + np.exp(-logits))
+            # As a product with a matrix this would be long enough for BLAS to start threads, which
+            # costs many times the product where other processes want the cores too.
+            lower = columns.lower[x1:x2] - column1
+            low, high = probability.take(lower, axis=0), probability.take(lower + 1, axis=0)
+            high -= low
+            high *= weight[x1:x2]
             values = strips[begin:end]
-            values[:, 1 : 1 + row2 - row1] = blend[x1:x2, column1:column2] @ probability.T
+            np.add(low, high, out=values[:, 1 : 1 + row2 - row1])
             values[:, 1 + row2 - row1 :] = -1
     return strips
 
