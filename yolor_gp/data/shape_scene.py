@@ -17,7 +17,7 @@ DRAWING = 2
 _SHAPES = tuple(SHAPES.values())
 _SHIFT = 4
 _LEAST_VISIBLE = 0.3
-_RADII = (0.03, 0.3)
+_RADII = (0.045, 0.32)
 """Smallest and largest radius of an object, as parts of the image's side; log-uniform."""
 
 _LEAST_PIXELS = 16
@@ -123,7 +123,7 @@ def _fill(generator: Generator, window: Picture, alpha: Picture) -> Picture:
     height, width = alpha.shape
     below = window.reshape(-1, 3).mean(axis=0)
     colour = generator.uniform(0, 255, 3)
-    contrast = generator.uniform(40, 160)
+    contrast = generator.uniform(60, 170)
     difference = colour - below
     distance = float(np.abs(difference).max()) + 1e-6
     if distance < contrast:  # push away from the background, and back into range by mirroring
