@@ -2,11 +2,11 @@
 
     python scripts/kill_campaign.py --kills 20 --writes 100
 
-1. kills: a short training on built-in shapes is ended with SIGKILL at a random moment after its first
-   checkpoint and resumed, as often as asked; each time the last checkpoint must equal, bit for bit, that of a training
-   that was left alone.
+1. kills: a short training on built-in shapes is ended with SIGKILL at a random moment after its
+   first checkpoint and resumed, as often as asked; each time its last checkpoint must equal, bit
+   for bit, that of a training that was left alone.
 2. writes: a process that does nothing but write checkpoints is ended at a random moment; each time
-   the newest whole checkpoint must be at most one older than what it had finished writing.
+   the newest whole checkpoint must be no older than the last one it had finished.
 3. full disk: a checkpoint that does not fit must leave both old files whole. On a small disk in
    memory where that can be mounted, else by a limit on file size.
 """
@@ -161,20 +161,19 @@ def kill_writers(folder: Path, kills: int, moments: random.Random) -> list[str]:
     """Kill `kills` processes that write checkpoints; returns what went wrong."""
     failures = []
     counts = []
-    for number in range(kills):
-        file = folder / f"writer{number}" / "last.pt"
-        file.parent.mkdir()
+    while len(counts) < kills:
+        file = folder / f"writer{len(counts)}" / "last.pt"
+        file.parent.mkdir(exist_ok=True)
         finished = write_until_killed(file, moments.uniform(0.02, 0.25))
         if finished == 0:
             continue  # killed within the first write: there was nothing to lose
         state, _, problems = read_newest_whole(file)
         counts.append(state["number"])
         if state["number"] < finished or problems:
-            failures.append(f"writer {number + 1}: {state['number']} of {finished}; {problems}")
+            failures.append(f"writer {len(counts)}: {state['number']} of {finished}; {problems}")
     most = max(counts, default=0)
     print(
-        f"{len(counts)} of {kills} writers killed after up to {most} checkpoints,"
-        f" {len(failures)} losses",
+        f"{kills} writers killed after up to {most} checkpoints, {len(failures)} losses",
         flush=True,
     )
     return failures
