@@ -41,7 +41,7 @@ def test_sizes_range_from_tiny_to_large() -> None:
         for number in np.unique(scene.owners[scene.owners > 0]):
             rows, columns = np.nonzero(scene.owners == number)
             sides.append(max(np.ptp(rows), np.ptp(columns)) + 1)
-    assert min(sides) < 12 and max(sides) > 70
+    assert min(sides) < 16 and max(sides) > 80
 
 
 def test_the_data_set_opens_like_any_other(tmp_path: Path) -> None:
