@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 from benchmarks.contender import Contender, ContenderError
@@ -79,8 +80,18 @@ def _rows(work: Work, runs: dict[str, list[Timed]], failures: dict[str, str]) ->
             notes.append(_agreement(work.agree, runs[OURS][-1].result, runs[name][-1].result))
         if name == peers[-1]:
             notes.append(missing)
-        rows.append(_row(work, ours, figures[name], name, "; ".join(filter(None, notes))))
+        row = _row(work, ours, figures[name], name, "; ".join(filter(None, notes)))
+        rows.append(replace(row, processor_ratio=_processor_ratio(work, runs[OURS], runs[name])))
     return rows
+
+
+def _processor_ratio(work: Work, mine: list[Timed], theirs: list[Timed]) -> float | None:
+    ours, peer = ([run.processor for run in runs if run.processor] for runs in (mine, theirs))
+    if not ours or not peer:
+        return None
+    # A rate grows as the seconds shrink.
+    medians = Figures.of(ours).median, Figures.of(peer).median
+    return ratio_of(work, *(medians[::-1] if work.rate else medians))
 
 
 def _agreement(agree: Callable[[Any, Any], str], mine: Any, theirs: Any) -> str:

@@ -23,16 +23,17 @@ def to_markdown(rows: Sequence[Row], facts: Mapping[str, str]) -> str:
         "; ".join(f"{name} {value}" for name, value in facts.items()) + ".",
         "",
         *table(
-            ("work", "yolor_gp", "peer", "", "ratio", "target", "met"),
+            ("work", "yolor_gp", "peer", "", "ratio", "target", "met", "by processor time"),
             [
                 (
                     row.title,
                     _measured(row.ours, row.unit, row.ours_range),
                     _measured(row.peer, row.unit, row.peer_range),
                     row.peer_name or "-",
-                    "-" if row.ratio is None else f"{number(row.ratio)}x",
+                    _ratio(row.ratio),
                     row.target or "-",
                     _VERDICT[row.met],
+                    _ratio(row.processor_ratio),
                 )
                 for row in rows
             ],
@@ -48,6 +49,10 @@ def table(head: Sequence[str], body: Sequence[Sequence[Any]]) -> list[str]:
     """Lines of a Markdown table."""
     rows = [head, ["---"] * len(head), *body]
     return ["| " + " | ".join(str(cell) for cell in row) + " |" for row in rows]
+
+
+def _ratio(value: float | None) -> str:
+    return "-" if value is None else f"{number(value)}x"
 
 
 def _measured(value: float | None, unit: str, spread: tuple[float, float] | None) -> str:

@@ -11,10 +11,15 @@ from typing import Any, TypeAlias
 
 @dataclass(frozen=True)
 class Timed:
-    """value: seconds, or a rate; result: what was computed, for comparison (picklable)."""
+    """value: seconds, or a rate; result: what was computed, for comparison (picklable).
+
+    processor: seconds of all the process's threads, None where other processes do the work. Other
+    programs on the machine change it much less than they change `value`.
+    """
 
     value: float
     result: Any = None
+    processor: float | None = None
 
 
 Run: TypeAlias = Callable[[], Timed]
@@ -29,10 +34,10 @@ def timed(
     def run() -> Timed:
         value = prepare()
         synchronize(device)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.process_time()
         result = work(value)
         synchronize(device)
-        return Timed(time.perf_counter() - start, result)
+        return Timed(time.perf_counter() - start, result, time.process_time() - before)
 
     return run
 

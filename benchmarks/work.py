@@ -61,7 +61,7 @@ class Row:
     """One line of the result; `peer` and what follows from it is None where there is no peer.
 
     ours, peer: medians in `unit`; ratio: see `ratio_of`; ours_range, peer_range: lowest and
-    highest run.
+    highest run; processor_ratio: `ratio` if processor seconds were measured instead.
     """
 
     work: str
@@ -75,6 +75,7 @@ class Row:
     unit: str
     ours_range: tuple[float, float] | None = None
     peer_range: tuple[float, float] | None = None
+    processor_ratio: float | None = None
     note: str = ""
 
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from benchmarks.networks import our_network, parameters, training_batch, yolov5_network
 from benchmarks.settings import Settings
-from benchmarks.timing import Run, Timed, timed
+from benchmarks.timing import Run, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.inference import Inference
@@ -17,13 +18,13 @@ from yolor_gp.models.fuse import fuse
 CONFIDENCE, OVERLAP = 0.25, 0.45
 
 
-def ours(settings: Settings, model: str, batch: int) -> Run:
-    """`engine.inference.Inference` with its default precision, on the folded network."""
+def ours(settings: Settings, model: str, batch: int, precision: str = "auto") -> Run:
+    """`engine.inference.Inference` on the folded network."""
     torch.set_num_threads(settings.threads)
     device = torch.device(settings.device)
     network = fuse(our_network(model).to(device).eval())
     config = ValidationConfig(confidence=CONFIDENCE, nms_iou=OVERLAP)
-    inference = Inference.of(network, config, device)
+    inference = Inference.of(network, config, device, precision)
     images = training_batch(batch, settings.image_size).images.to(device)
     return _facts(timed(lambda _: inference(images), device=settings.device), network)
 
@@ -48,7 +49,7 @@ def yolov5(settings: Settings, model: str, batch: int) -> Run:
 
 def _facts(run: Run, network: Any) -> Run:
     count = parameters(network)
-    return lambda: Timed(run().value, count)
+    return lambda: replace(run(), result=count)
 
 
 def agree(mine: Any, theirs: Any) -> str:
@@ -57,11 +58,16 @@ def agree(mine: Any, theirs: Any) -> str:
     return f"the same network of {mine:,} parameters, folded"
 
 
-def _work(batch: int, devices: tuple[str, ...], target: Target | None) -> Work:
+def _work(
+    batch: int, devices: tuple[str, ...], target: Target | None, precision: str = "auto"
+) -> Work:
     here = "benchmarks.works.inference"
+    is_default = precision == "auto"
+    arguments = {"model": "yolov5s-seg", "batch": batch}
     return Work(
-        name=f"inference-{batch}",
-        title=f"inference, yolov5s-seg, batch {batch}, 640",
+        name=f"inference-{batch}" + ("" if is_default else f"-{precision}"),
+        title=f"inference, yolov5s-seg, batch {batch}, 640"
+        + ("" if is_default else f", `--precision {precision}`"),
         ours=f"{here}:ours",
         peers={"yolov5": f"{here}:yolov5"},
         unit="ms",
@@ -69,9 +75,16 @@ def _work(batch: int, devices: tuple[str, ...], target: Target | None) -> Work:
         target=target,
         repeats=15,
         devices=devices,
-        arguments={"model": "yolov5s-seg", "batch": batch},
+        arguments={**arguments, "precision": precision},
+        peer_arguments=arguments,
         agree=agree,
     )
 
 
-WORKS = (_work(1, ("cpu", "cuda"), Target("at most", 0.47)), _work(32, ("cuda",), None))
+_TARGET = Target("at most", 0.47)
+
+WORKS = (
+    _work(1, ("cpu", "cuda"), _TARGET),
+    _work(1, ("cpu",), _TARGET, "bfloat16"),
+    _work(32, ("cuda",), None),
+)

@@ -40,11 +40,11 @@ def _measured(batches: Iterator[Any], workers: int, size: int, facts: Any) -> Ru
     def run() -> Timed:
         for _ in range(AHEAD if workers else 0):
             next(batches)
-        start = time.perf_counter()
+        start, before = time.perf_counter(), time.process_time()
         for _ in range(count):
             batch = next(batches)
-        seconds = time.perf_counter() - start
-        return Timed(count * size / seconds, facts(batch))
+        seconds, busy = time.perf_counter() - start, time.process_time() - before
+        return Timed(count * size / seconds, facts(batch), None if workers else busy)
 
     return run
 

@@ -79,7 +79,8 @@ def _with_facts(run: Run, network: nn.Module, settings: Settings, batch: int) ->
         one = run()
         if on_gpu:
             facts["memory"] = torch.cuda.max_memory_allocated(settings.device) / 2**30
-        return Timed(batch / one.value if on_gpu else one.value, dict(facts))
+        value = batch / one.value if on_gpu else one.value
+        return Timed(value, dict(facts), one.processor)
 
     return measured
 

@@ -9,11 +9,11 @@ from benchmarks.timing import Run, Timed
 
 
 def fast(settings: Settings) -> Run:
-    return lambda: Timed(1.0, "fast")
+    return lambda: Timed(1.0, "fast", 0.5)
 
 
 def slow(settings: Settings) -> Run:
-    return lambda: Timed(3.0, "slow")
+    return lambda: Timed(3.0, "slow", 2.0)
 
 
 def slower(settings: Settings) -> Run:

@@ -86,6 +86,7 @@ def test_a_contest_gives_a_row_for_each_peer(tmp_path: Path) -> None:
     assert [row.peer_name for row in rows] == ["slow", "slower"]
     assert [(row.ours, row.peer, row.ratio) for row in rows] == [(1, 3, 3), (1, 6, 6)]
     assert all(row.met and row.target == ">= 2x" for row in rows)
+    assert [row.processor_ratio for row in rows] == [4, None]
 
 
 def test_a_target_may_hold_for_one_peer_only(tmp_path: Path) -> None:
@@ -134,7 +135,7 @@ def test_a_contender_that_dies_is_an_error(tmp_path: Path) -> None:
         one.run()
 
 
-ROW = Row("nms", "NMS", 2.0, 8.0, "yolov5", 4.0, ">= 2x", True, "ms", (1.5, 3.0), (7.0, 9.0))
+ROW = Row("nms", "NMS", 2.0, 8.0, "yolov5", 4.0, ">= 2x", True, "ms", (1.5, 3.0), (7.0, 9.0), 5.0)
 
 
 def test_json_has_the_promised_keys() -> None:
@@ -145,15 +146,14 @@ def test_json_has_the_promised_keys() -> None:
 
 
 def test_markdown_is_a_table_with_notes() -> None:
-    absent = Row(
-        "x", "X", 1.0, None, None, None, None, None, "ms", (1.0, 1.0), None, "no peer here"
-    )
+    absent = Row("x", "X", 1.0, None, None, None, None, None, "ms", (1.0, 1.0), note="none here")
     text = to_markdown([ROW, absent], {"cpu": "2 cores"})
     assert (
-        "| NMS | 2.00 ms (1.50-3.00) | 8.00 ms (7.00-9.00) | yolov5 | 4.00x | >= 2x | yes |" in text
+        "| NMS | 2.00 ms (1.50-3.00) | 8.00 ms (7.00-9.00) | yolov5 | 4.00x | >= 2x | yes | 5.00x |"
+        in text
     )
-    assert "| X | 1.00 ms (1.00-1.00) | - | - | - | - | - |" in text
-    assert "- X (no peer): no peer here" in text
+    assert "| X | 1.00 ms (1.00-1.00) | - | - | - | - | - | - |" in text
+    assert "- X (no peer): none here" in text
 
 
 @pytest.mark.parametrize(
