@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 
 import numpy as np
@@ -16,8 +15,9 @@ from yolor_gp.data.augment.flip import flip_instances, write_planes
 from yolor_gp.data.augment.hsv import Gains, draw_gains
 from yolor_gp.data.augment.mixup import mixup
 from yolor_gp.data.augment.photometric import Photometric
-from yolor_gp.data.augment.placement import place_scene
+from yolor_gp.data.augment.placement import nearest_view, place_scene
 from yolor_gp.data.augment.scene import Picture, Scene, Tile, mosaic, single
+from yolor_gp.data.augment.scratch import Scratch
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.instances import Instances
 
@@ -33,7 +33,7 @@ class Augmentation:
 
     def __init__(self, dataset: DetectionDataset, config: AugmentConfig) -> None:
         self._dataset, self._config = dataset, config
-        self._local = threading.local()
+        self._scratch = Scratch()
         self._photometric = Photometric(config.albumentations) if config.albumentations else None
 
     def __call__(
@@ -51,7 +51,7 @@ class Augmentation:
         """
         config = self._config
         side = out.shape[1]
-        image = self._canvas(side)
+        image = self._scratch.picture(side, side)
         gains = draw_gains(generator, config)
         instances = self._scene(generator, index, partners, gains, image, combine)
         if combine and config.copy_paste:
@@ -91,7 +91,7 @@ class Augmentation:
         if side != base:  # multi-scale: the same picture, larger or smaller
             matrix = np.diag((side / base, side / base, 1.0)) @ matrix
         if is_axis_aligned(matrix):
-            return place_scene(scene, matrix, gains, out)
+            return place_scene(scene, nearest_view(scene, matrix, side, side), gains, out)
         return warp_scene(scene, matrix, gains, out)
 
     def _mixup(
@@ -113,10 +113,3 @@ class Augmentation:
         height, width = self._dataset.original_size(index)
         scale = (image.shape[1] / width, image.shape[0] / height)
         return Tile(image, self._dataset.instances(index), scale)
-
-    def _canvas(self, side: int) -> Picture:
-        """Each thread's own picture to draw on: fresh memory is slow at first touch."""
-        canvas: Picture | None = getattr(self._local, "canvas", None)
-        if canvas is None or canvas.shape[0] != side:
-            canvas = self._local.canvas = np.empty((side, side, 3), np.uint8)
-        return canvas
