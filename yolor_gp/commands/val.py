@@ -11,6 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.commands.val_plots import write_plots
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.datasets import open_dataset
@@ -76,6 +77,8 @@ def _validate(options: argparse.Namespace, world: World) -> int:
         print(result_table(result))
         _write(options.metrics_json, result.to_json())
         _write(options.save_json, evaluator.results() if options.save_json else None)
+        for picture in write_plots(evaluator, options.plots) if options.plots else ():
+            print(f"wrote {picture}")
     return 0
 
 
@@ -110,4 +113,5 @@ def _parser() -> Arguments:
     add("--save-json", nargs="?", const="predictions.json", metavar="FILE",
         help="write detections in the COCO results format (no FILE: predictions.json)")  # fmt: skip
     add("--metrics-json", metavar="FILE", help="write the figures")
+    add("--plots", metavar="FOLDER", help="draw precision over recall and the confusion matrix")
     return parser
