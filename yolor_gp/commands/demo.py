@@ -25,7 +25,7 @@ def parser() -> Arguments:
     add = flags.add_argument
     add("--cfg", default="yolor-elan-n", help="model file or shipped name")
     add("--hyp", default="demo", help="recipe or shipped name")
-    add("--img", default="320", help="side of the input, pixels")
+    add("--img", default="256", help="side of the input, pixels")
     add("--epochs", help="fewer epochs than the recipe's")
     add("--project", default="runs/demo", help="folder of all runs")
     return flags
@@ -36,7 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse(arguments)
     folder = new_run_folder(options.project, "exp")
     where = ["--project", str(folder)]
-    given = ["--cfg", options.cfg, "--data", "shapes", "--hyp", options.hyp, "--img", options.img]
+    given = ["--cfg", options.cfg, "--data", "shapes", "--hyp", options.hyp, "--img", options.img,
+             "--batch-size", "8"]  # fmt: skip
     if options.epochs:
         given += ["--epochs", options.epochs]
     code = train.main([*given, *where, "--name", "train", "--workers", "2"])
