@@ -14,6 +14,8 @@
 from __future__ import annotations
 
 import argparse
+import itertools
+import math
 import os
 import random
 import resource
@@ -22,11 +24,14 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.train import main as train_main
 from yolor_gp.engine.checkpoint import (
     previous_of,
     read_checkpoint,
@@ -34,8 +39,6 @@ from yolor_gp.engine.checkpoint import (
     save_checkpoint,
 )
 from yolor_gp.errors import UserError
-
-ROOT = Path(__file__).resolve().parents[1]
 
 DATA = """\
 path: {folder}/shapes
@@ -91,9 +94,10 @@ def kill_trainings(folder: Path, options: argparse.Namespace, moments: random.Ra
     if options.cfg is None:
         options.cfg = str(folder / "model.yaml")
         Path(options.cfg).write_text(MODEL)
-    whole = train(folder, options, "whole")
-    ready = wait_for_checkpoint(folder, "whole", whole)
-    whole.wait()
+    for name in ("warm-up", "whole"):  # the first also draws the data and fills caches
+        whole = train(folder, options, name)
+        ready = wait_for_checkpoint(folder, name, whole)
+        whole.wait()
     duration = time.monotonic() - ready
     expected = read_checkpoint(folder / "whole" / "weights" / "last.pt")
     print(f"training left alone: {duration:.1f} s after its first checkpoint", flush=True)
@@ -119,44 +123,67 @@ def kill_and_resume(
     folder: Path, options: argparse.Namespace, name: str, delay: float
 ) -> str | None:
     """Where the training was when it was killed; None when it was finished by then."""
-    process = train(folder, options, name)
-    wait_for_checkpoint(folder, name, process)
-    try:
-        process.wait(timeout=delay)
+    training = train(folder, options, name)
+    wait_for_checkpoint(folder, name, training)
+    if training.wait(delay) is not None:
         return None
-    except subprocess.TimeoutExpired:
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    os.kill(training.pid, signal.SIGKILL)
+    training.wait()
     run = folder / name
     progress = read_newest_whole(run / "weights" / "last.pt")[0]["progress"]
-    if not progress["finished"]:
-        train(folder, options, name, "--resume", str(run)).wait()
+    if progress["finished"]:
+        return None
+    train(folder, options, name, "--resume", str(run)).wait()
     return f"resumed from epoch {progress['epoch'] + 1}, batch {progress['step']}"
 
 
-def wait_for_checkpoint(folder: Path, name: str, process: subprocess.Popen[Any]) -> float:
+def wait_for_checkpoint(folder: Path, name: str, training: Child) -> float:
     """Wait until there is something to lose; the moment, in seconds."""
     while not (folder / name / "weights" / "last.pt").exists():
-        if process.poll() is not None:
-            raise SystemExit(f"{name}: the training ended by itself with {process.returncode}")
-        time.sleep(0.01)
+        code = training.wait(0.01)
+        if code is not None:
+            raise SystemExit(f"{name}: the training ended by itself with {code}")
     return time.monotonic()
 
 
-def train(
-    folder: Path, options: argparse.Namespace, name: str, *more: str
-) -> subprocess.Popen[Any]:
+def train(folder: Path, options: argparse.Namespace, name: str, *more: str) -> Child:
     """Start a training in a process of its own; a checkpoint after every optimizer step."""
     flags = [
         "--cfg", options.cfg, "--data", str(folder / "data.yaml"), "--hyp", "demo", "--img", "64",
         "--batch-size", "4", "--epochs", str(options.epochs), "--set", "optimizer.nominal_batch=8",
         "--device", "cpu", "--workers", "1", "--save-every", "1",
     ]  # fmt: skip
-    where = ["--project", str(folder), "--name", name]
-    return subprocess.Popen(
-        [sys.executable, str(ROOT / "train.py"), *flags, *where, *more],
-        env={**os.environ, "OMP_NUM_THREADS": "1"}, cwd=ROOT, stdout=subprocess.DEVNULL,
-    )  # fmt: skip
+    arguments = [*flags, "--project", str(folder), "--name", name, *more]
+    return Child(lambda: exit_code(train_main, arguments))
+
+
+class Child:
+    """A forked process: spares every training the seconds that importing torch takes."""
+
+    def __init__(self, work: Callable[[], int]) -> None:
+        sys.stdout.flush()
+        self.code: int | None = None
+        self.pid = os.fork()
+        if self.pid == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+            code = 1
+            try:
+                code = work()
+            finally:
+                os._exit(code)
+
+    def wait(self, seconds: float | None = None) -> int | None:
+        """The exit code, negative after a signal; None when it runs on after `seconds`."""
+        deadline = math.inf if seconds is None else time.monotonic() + seconds
+        while self.code is None:
+            pid, status = os.waitpid(self.pid, os.WNOHANG)
+            if pid:
+                self.code = os.waitstatus_to_exitcode(status)
+            elif time.monotonic() > deadline:
+                return None
+            else:
+                time.sleep(0.002)
+        return self.code
 
 
 def differences(first: Any, second: Any, path: str = "") -> list[str]:
@@ -177,7 +204,7 @@ def differences(first: Any, second: Any, path: str = "") -> list[str]:
 def kill_writers(folder: Path, kills: int, moments: random.Random) -> list[str]:
     """Kill `kills` processes that write checkpoints; returns what went wrong."""
     failures = []
-    counts = []
+    counts: list[int] = []
     while len(counts) < kills:
         file = folder / f"writer{len(counts)}" / "last.pt"
         file.parent.mkdir(exist_ok=True)
@@ -199,19 +226,20 @@ def kill_writers(folder: Path, kills: int, moments: random.Random) -> list[str]:
 def write_until_killed(file: Path, delay: float) -> int:
     """The number of the last checkpoint that was finished."""
     reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
+
+    def write() -> int:
         os.close(reader)
         tensor = torch.ones(20_000)
-        number = 0
-        while True:
-            number += 1
+        for number in itertools.count(1):
             save_checkpoint({"number": number, "tensor": tensor * number}, file, keep_previous=True)
             os.write(writer, b".")
+        return 1
+
+    child = Child(write)
     os.close(writer)
     time.sleep(delay)
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    os.kill(child.pid, signal.SIGKILL)
+    child.wait()
     with os.fdopen(reader, "rb") as pipe:
         return len(pipe.read())
 
