@@ -35,15 +35,22 @@ def prototype_crop(
 ) -> Crop:
     """The part of the prototypes that shows the image and not the letterbox's padding.
 
-    Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one. Cells
-    may be cut: a padding of 107 px is 26.75 cells. Rounding them would move every mask by up to a
-    cell, 4 px of the input.
+    Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one. Ends
+    lie on the nearest whole cells, as in the field, where padding is cut off cell by cell: a
+    padding of 107 px is 26.75 cells, of which 27 go. At least one cell stays.
     """
-    height, width = (
-        cells / pixels for cells, pixels in zip(prototype_size, output_size, strict=True)
+    (top, bottom), (left, right) = (
+        _nearest_cells(begin * cells / pixels, (begin + length) * cells / pixels, cells)
+        for begin, length, cells, pixels in zip(
+            offset, scaled_size, prototype_size, output_size, strict=True
+        )
     )
-    (top, left), (rows, columns) = offset, scaled_size
-    return top * height, left * width, (top + rows) * height, (left + columns) * width
+    return top, left, bottom, right
+
+
+def _nearest_cells(begin: float, end: float, cells: int) -> tuple[int, int]:
+    first = min(math.floor(begin + 0.5), cells - 1)
+    return first, min(max(math.floor(end + 0.5), first + 1), cells)
 
 
 def box_windows(boxes: NDArray[np.float32], image_size: tuple[int, int]) -> NDArray[np.int64]:
