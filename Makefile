@@ -14,7 +14,7 @@ PYTHON := $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	&& echo $$python && break; done)
 endif
 
-.PHONY: install demo test test-all check lint types clean
+.PHONY: install demo test test-all test-ddp check lint types clean
 
 install: $(STAMP)
 
@@ -34,6 +34,9 @@ test: $(STAMP)
 
 test-all: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet -m "not gpu"
+
+test-ddp: $(STAMP)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet -m "ddp and not slow"
 
 lint: $(STAMP)
 	$(BIN)/ruff check .
