@@ -94,25 +94,23 @@ def kill_trainings(folder: Path, options: argparse.Namespace, moments: random.Ra
     if options.cfg is None:
         options.cfg = str(folder / "model.yaml")
         Path(options.cfg).write_text(MODEL)
-    for name in ("warm-up", "whole"):  # the first also draws the data and fills caches
-        whole = train(folder, options, name)
-        ready = wait_for_checkpoint(folder, name, whole)
-        whole.wait()
-    duration = time.monotonic() - ready
+    whole = train(folder, options, "whole")
+    count = watch_checkpoints(folder, "whole", whole)
     expected = read_checkpoint(folder / "whole" / "weights" / "last.pt")
-    print(f"training left alone: {duration:.1f} s after its first checkpoint", flush=True)
+    print(f"training left alone: {count} checkpoints", flush=True)
     failures = []
     kills = attempt = 0
     while kills < options.kills and attempt < 4 * options.kills:
         name = f"killed{attempt}"
         attempt += 1
-        delay = moments.uniform(0, 0.9) * duration
-        stage = kill_and_resume(folder, options, name, delay)
+        # By checkpoints, not by the clock: how fast a busy machine is changes all the time.
+        seen, delay = moments.randint(1, count - 2), moments.uniform(0, 0.2)
+        stage = kill_and_resume(folder, options, name, seen, delay)
         kills += stage is not None
         problems = differences(expected, read_checkpoint(folder / name / "weights" / "last.pt"))
         print(
-            f"kill {kills}: {delay:.2f} s later, {stage or 'finished already, does not count'}:"
-            f" {problems or 'bit-identical'}",
+            f"kill {kills}: {delay:.3f} s after checkpoint {seen}, "
+            f"{stage or 'finished already, does not count'}: {problems or 'bit-identical'}",
             flush=True,
         )
         failures += [f"training {attempt}: {problem}" for problem in problems]
@@ -120,11 +118,11 @@ def kill_trainings(folder: Path, options: argparse.Namespace, moments: random.Ra
 
 
 def kill_and_resume(
-    folder: Path, options: argparse.Namespace, name: str, delay: float
+    folder: Path, options: argparse.Namespace, name: str, seen: int, delay: float
 ) -> str | None:
     """Where the training was when it was killed; None when it was finished by then."""
     training = train(folder, options, name)
-    wait_for_checkpoint(folder, name, training)
+    watch_checkpoints(folder, name, training, seen)
     if training.wait(delay) is not None:
         return None
     os.kill(training.pid, signal.SIGKILL)
@@ -137,13 +135,19 @@ def kill_and_resume(
     return f"resumed from epoch {progress['epoch'] + 1}, batch {progress['step']}"
 
 
-def wait_for_checkpoint(folder: Path, name: str, training: Child) -> float:
-    """Wait until there is something to lose; the moment, in seconds."""
-    while not (folder / name / "weights" / "last.pt").exists():
-        code = training.wait(0.01)
+def watch_checkpoints(folder: Path, name: str, training: Child, most: int | None = None) -> int:
+    """Wait until `most` checkpoints have been written, or to the end; how many there were."""
+    file = folder / name / "weights" / "last.pt"
+    count, last = 0, None
+    while most is None or count < most:
+        code = training.wait(0.002)
+        if file.exists() and (stamp := file.stat().st_mtime_ns) != last:
+            count, last = count + 1, stamp
         if code is not None:
-            raise SystemExit(f"{name}: the training ended by itself with {code}")
-    return time.monotonic()
+            if code != 0:
+                raise SystemExit(f"{name}: the training ended by itself with {code}")
+            break
+    return count
 
 
 def train(folder: Path, options: argparse.Namespace, name: str, *more: str) -> Child:
