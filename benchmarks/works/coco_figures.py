@@ -89,12 +89,12 @@ def _work(name: str, title: str, kind: Kind, small: int, large: int, factor: flo
 WORKS = (
     _work(
         "figures-boxes",
-        "COCO figures of boxes, 500 images, 50k boxes (--full: 5,000, 500k)",
+        "COCO figures of boxes, 500 images, 50k boxes (`--full`: 5,000, 500k)",
         "bbox", 500, 5000, 0.02,
     ),
     _work(
         "figures-masks",
-        "COCO figures of masks, 200 images, 20k RLE (--full: 1,000, 100k)",
+        "COCO figures of masks, 200 images, 20k RLE (`--full`: 1,000, 100k)",
         "segm", 200, 1000, 0.03,
     ),
 )  # fmt: skip

@@ -19,8 +19,8 @@ from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.loader import train_loader
 
-AHEAD = 6
-"""Batches that workers may have ready when their turn begins; they do not count."""
+AHEAD = 12
+"""More batches than workers have ready when their turn begins; they do not count."""
 
 RECIPE = {
     "hsv_h": 0.015, "hsv_s": 0.7, "hsv_v": 0.4, "degrees": 0.0, "translate": 0.1, "scale": 0.9,
@@ -35,7 +35,7 @@ MANY = 8
 
 def _measured(batches: Iterator[Any], workers: int, size: int, facts: Any) -> Run:
     """Images a second, taken from the middle of the stream."""
-    count = 10 if workers else 4
+    count = 16 if workers else 4
 
     def run() -> Timed:
         for _ in range(AHEAD if workers else 0):
