@@ -29,6 +29,7 @@ from yolor_gp.config.train_config import AugmentConfig, ValidationConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.loader import train_loader
 from yolor_gp.engine.inference import Inference
+from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.evaluation.coco_backends import accumulate
 from yolor_gp.evaluation.coco_format import image_result, prepare_truth
 from yolor_gp.models.builder import build_network
@@ -128,7 +129,9 @@ def _step_seconds(settings: Settings, network: DetectionNetwork, side: int) -> f
 
 
 def _inference_seconds(settings: Settings, network: DetectionNetwork, side: int) -> float:
-    inference = Inference.of(fuse(network.eval()), ValidationConfig(), torch.device("cpu"))
+    device = torch.device("cpu")
+    precision = choose_detection_precision("auto", device)
+    inference = Inference.of(fuse(network.eval()), ValidationConfig(), device, precision)
     images = training_batch(1, side).images
     return median_seconds(lambda: inference(images))
 

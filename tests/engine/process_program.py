@@ -18,6 +18,7 @@ from yolor_gp.engine.checkpoint import read_checkpoint
 from yolor_gp.engine.distributed import World, run_in_world, share_of
 from yolor_gp.engine.evaluate import evaluate
 from yolor_gp.engine.inference import Inference
+from yolor_gp.engine.precision import choose_precision
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.ops.letterbox import evaluation_letterbox
 from yolor_gp.structures.batch import Batch, ImageMeta, Targets
@@ -55,7 +56,8 @@ def truth() -> GroundTruth:
     """What the network finds in each image, the odd boxes moved by a few pixels."""
     annotations: list[dict[str, Any]] = []
     for batch in batches(World()):
-        found = Inference.of(FixedNetwork(), ValidationConfig(confidence=0.2), CPU)(batch.images)
+        config, precision = ValidationConfig(confidence=0.2), choose_precision("float32", CPU)
+        found = Inference.of(FixedNetwork(), config, CPU, precision)(batch.images)
         for meta, detections in zip(batch.metas, found, strict=True):
             assert meta.letterbox is not None
             original = detections.to_original(meta.letterbox).select(torch.arange(3))

@@ -12,8 +12,9 @@ from yolor_gp.engine.distributed import World
 from yolor_gp.engine.precision import (
     LossScaler,
     Precision,
-    choose_inference_precision,
+    choose_detection_precision,
     choose_precision,
+    choose_validation_precision,
     to_float32,
     training_device,
 )
@@ -45,7 +46,9 @@ def test_automatic_precision_on_a_cpu(
 ) -> None:
     monkeypatch.setattr("torch.cpu.get_capabilities", lambda: able)
     assert choose_precision("auto", CPU).name == expected
-    assert choose_inference_precision("auto", CPU).name == "float32"
+    assert choose_detection_precision("auto", CPU).name == expected
+    assert choose_validation_precision("auto", CPU).name == "float32"
+    assert choose_validation_precision("bfloat16", CPU).name == "bfloat16"
 
 
 def test_what_a_device_cannot_do_is_refused() -> None:

@@ -9,6 +9,7 @@ import torch
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.inference import Inference
+from yolor_gp.engine.precision import choose_precision
 from yolor_gp.engine.predict import Predictor
 from yolor_gp.engine.weights import load_network, read_weights, save_network, transfer
 from yolor_gp.errors import UserError
@@ -83,8 +84,8 @@ def test_prediction_is_validation_image_by_image(network: DetectionNetwork) -> N
     numbers = np.random.default_rng(0)
     sizes = [(40, 60), (90, 33), (64, 64)]
     images = [numbers.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
-    found = Predictor(network, 64, config, CPU)(images)
-    inference = Inference.of(network, config, CPU)
+    found = Predictor(network, 64, config, CPU, precision="float32")(images)
+    inference = Inference.of(network, config, CPU, choose_precision("float32", CPU))
     for image, detections in zip(images, found, strict=True):
         letterbox = evaluation_letterbox(image.shape[:2], 64)
         batch = torch.from_numpy(place(image, letterbox).transpose(2, 0, 1).copy())[None]

@@ -34,7 +34,8 @@ def parser() -> Arguments:
     add("--class-agnostic", action="store_true", help="boxes suppress those of other classes too")
     add("--batch-size", type=whole_number(1), help="images at once; by default as many as pay")
     add("--device", default="auto", help="auto, cpu, cuda or a GPU's number")
-    add("--precision", type=one_of(*PRECISIONS), default="auto", help="number format")
+    add("--precision", type=one_of(*PRECISIONS), default="auto",
+        help="number format; auto: half precision where the device computes it")  # fmt: skip
     add("--project", default="runs/detect", help="folder of all runs")
     add("--name", default="exp", help="folder of this run inside it; a taken name is numbered")
     add("--save-json", metavar="FILE", help="also write all detections as one COCO JSON")

@@ -103,7 +103,7 @@ def _parser() -> Arguments:
         help="side of the square input in pixels (none: that of training, else 640)")  # fmt: skip
     add("--batch-size", type=whole_number(1), default=16, help="images over all processes")
     add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
-    add("--workers", type=whole_number(0), default=4, help="loader processes")
+    add("--workers", type=whole_number(0), default=4, help="threads that load images")
     add("--precision", type=one_of(*PRECISIONS), default="auto", help=", ".join(PRECISIONS))
     add("--backend", type=one_of("hotcoco", "pycocotools"), default="hotcoco",
         help="hotcoco (fast) or pycocotools (the reference); figures agree")  # fmt: skip

@@ -11,6 +11,7 @@ from torch import nn
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.distributed import World
 from yolor_gp.engine.inference import Inference
+from yolor_gp.engine.precision import choose_validation_precision
 from yolor_gp.engine.task import ValidationInterruptedError
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
@@ -49,7 +50,8 @@ def evaluate(
     Raises `ValidationInterruptedError` when `must_stop()` says so between batches.
     """
     world = world or World()
-    inference = Inference.of(network, config, device, precision)
+    chosen = choose_validation_precision(precision, device)
+    inference = Inference.of(network, config, device, chosen)
     evaluator.reset()
     for batch in loader:
         if must_stop():

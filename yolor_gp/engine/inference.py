@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.engine.precision import Precision, choose_inference_precision, to_float32
+from yolor_gp.engine.precision import Precision, to_float32
 from yolor_gp.postprocess import postprocess
 from yolor_gp.structures.detections import Detections
 
@@ -32,15 +32,14 @@ class Inference:
         network: nn.Module,
         config: ValidationConfig,
         device: torch.device,
-        precision: str = "auto",
+        precision: Precision,
         *,
         class_agnostic: bool = False,
         classes: tuple[int, ...] | None = None,
     ) -> Inference:
-        """Put `network` in eval mode and choose the precision by name."""
-        chosen = choose_inference_precision(precision, device)
-        chosen.prepare(network.eval())
-        return Inference(network, config, device, chosen, class_agnostic, classes)
+        """Put `network` in eval mode and in the memory layout of the precision."""
+        precision.prepare(network.eval())
+        return Inference(network, config, device, precision, class_agnostic, classes)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> list[Detections]:

@@ -11,6 +11,7 @@ from torch import nn
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.inference import Inference
+from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.ops.letterbox import evaluation_letterbox, place
 from yolor_gp.structures.detections import Detections
 
@@ -35,7 +36,12 @@ class Predictor:
     ) -> None:
         self._image_size, self._config = image_size, config
         self._inference = Inference.of(
-            network, config, device, precision, class_agnostic=class_agnostic, classes=classes
+            network,
+            config,
+            device,
+            choose_detection_precision(precision, device),
+            class_agnostic=class_agnostic,
+            classes=classes,
         )
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
