@@ -14,17 +14,15 @@ from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment import photometric
 from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
 from yolor_gp.data.augment.copy_paste import copy_paste
-from yolor_gp.data.augment.hsv import jitter
+from yolor_gp.data.augment.hsv import Gains, draw_gains, grey_before, recolour
 from yolor_gp.data.augment.photometric import Photometric
-from yolor_gp.data.augment.placement import nearest_view, place_scene
+from yolor_gp.data.augment.placement import View, nearest_views, place_scene
 from yolor_gp.data.augment.scene import Scene, Tile, mosaic
 from yolor_gp.data.clip import clip_instances
 from yolor_gp.data.collate import collate, index_maps
 from yolor_gp.data.instances import Instances, concatenate, no_instances
 from yolor_gp.errors import UserError
 from yolor_gp.structures.batch import ImageMeta
-
-NEUTRAL = (1.0, 1.0, 1.0)
 
 
 def polygons(*objects: list[tuple[float, float]]) -> Instances:
@@ -76,16 +74,39 @@ def test_the_matrix_is_the_product_of_its_parts() -> None:
         assert np.allclose(draw_affine(default_rng(seed), config, 128, 64), expected)
 
 
-@pytest.mark.parametrize("seed", range(8))
-def test_fast_placement_is_canvas_and_warp(seed: int) -> None:
+def planes_of(image: NDArray[np.uint8], gains: Gains) -> NDArray[np.uint8]:
+    """Recoloured, as u8[H, W, 3] again."""
+    planes = np.empty((3, *image.shape[:2]), np.uint8)
+    recolour(image.copy(), gains, planes)
+    return planes.transpose(1, 2, 0)
+
+
+def warped(scene: Scene, views: list[View | None]) -> tuple[NDArray[np.uint8], Instances]:
+    """Canvas and warp of each tile through its own view, or of all through the one they share."""
+    out = np.full((160, 160, 3), 114, np.uint8)
+    parts = []
+    shared = all(view is views[0] for view in views)
+    for tile, view in [(None, views[0])] if shared else zip(scene.tiles, views, strict=True):
+        if view is not None:
+            tiles = scene.tiles if tile is None else (tile,)
+            picture = np.empty_like(out)
+            found = warp_scene(Scene(tiles, scene.canvas), view.matrix, picture)
+            drawn = (view.x.begin, view.y.begin, view.x.end, view.y.end)
+            parts.append(clip_instances(found, drawn))
+            place = np.s_[view.y.begin : view.y.end, view.x.begin : view.x.end]
+            out[place] = picture[place]
+    return out, concatenate(parts)
+
+
+@pytest.mark.parametrize("scale", [0.2, 0.47, 0.9, 1.0, 1.3, 1.9])
+@pytest.mark.parametrize("seed", range(4))
+def test_fast_placement_is_canvas_and_warp(seed: int, scale: float) -> None:
     scene = random_scene(seed)
-    matrix = draw_affine(default_rng(seed), AugmentConfig(), scene.canvas, 160)
-    assert is_axis_aligned(matrix)
-    view = nearest_view(scene, matrix, 160, 160)
-    assert view is not None
-    fast, slow = np.empty((2, 160, 160, 3), np.uint8)
-    ours = place_scene(scene, view, NEUTRAL, fast)
-    theirs = warp_scene(scene, view.matrix, NEUTRAL, slow)
+    move = default_rng(seed).uniform(60, 100, 2) - 160 * scale
+    matrix = np.array([[scale, 0, move[0]], [0, scale, move[1]], [0, 0, 1]])
+    fast = np.empty((160, 160, 3), np.uint8)
+    ours = place_scene(scene, matrix, fast)
+    slow, theirs = warped(scene, nearest_views(scene, matrix, 160))
     difference = np.abs(fast.astype(int) - slow)
     assert difference[2:-2, 2:-2].mean() <= 0.02  # grey levels, seams and tiles' edges included
     assert difference.mean() < 0.2  # what lies beyond the output's edge is not blended in
@@ -94,57 +115,90 @@ def test_fast_placement_is_canvas_and_warp(seed: int) -> None:
 
 
 @pytest.mark.parametrize("seed", range(8))
-def test_the_nearest_view_is_near(seed: int) -> None:
+def test_the_nearest_views_are_near(seed: int) -> None:
     scene = random_scene(seed)
     matrix = draw_affine(default_rng(seed), AugmentConfig(), scene.canvas, 160)
-    view = nearest_view(scene, matrix, 160, 160)
-    assert view is not None
-    for span, gain, move in zip((view.x, view.y), np.diag(matrix), matrix[:2, 2], strict=False):
-        for edge, target in ((span.start, span.begin), (span.stop, span.end)):
-            assert span.place(edge) == pytest.approx(target)
-            assert abs(target - (edge * gain + move)) <= 0.5 + 0.5 * gain  # half a pixel of each
+    assert is_axis_aligned(matrix)
+    views = [view for view in nearest_views(scene, matrix, 160) if view is not None]
+    assert views
+    for view in views:
+        for span, gain, move in zip((view.x, view.y), np.diag(matrix), matrix[:2, 2], strict=False):
+            for edge, target in ((span.start, span.begin), (span.stop, span.end)):
+                assert span.place(edge) == pytest.approx(target)
+                assert abs(target - (edge * gain + move)) <= 0.5 + 0.5 * gain  # half a pixel each
+
+
+def test_reduced_tiles_leave_no_gap_between_them() -> None:
+    for seed in range(20):
+        scene = random_scene(seed)
+        white = [Tile(np.full_like(tile.image, 255), tile.instances, (1, 1), tile.left, tile.top)
+                 for tile in scene.tiles]  # fmt: skip
+        scale = default_rng(seed).uniform(0.2, 1)
+        matrix = np.array([[scale, 0, 80 - 160 * scale], [0, scale, 80 - 160 * scale], [0, 0, 1]])
+        out = np.empty((160, 160, 3), np.uint8)
+        place_scene(Scene(tuple(white), scene.canvas), matrix, out)
+        rows, columns = (out[:, :, 0] == 255).any(axis=1), (out[:, :, 0] == 255).any(axis=0)
+        for seen in (rows, columns):  # from the first to the last that is seen, all are
+            assert seen[np.flatnonzero(seen)[0] : np.flatnonzero(seen)[-1] + 1].all()
 
 
 def test_a_scene_out_of_sight_is_grey() -> None:
-    scene = random_scene(0)
     matrix = np.array([[1.0, 0, 900], [0, 1, 0], [0, 0, 1]])
     out = np.zeros((160, 160, 3), np.uint8)
-    view = nearest_view(scene, matrix, 160, 160)
-    assert view is None and len(place_scene(scene, view, NEUTRAL, out)) == 0
+    assert len(place_scene(random_scene(0), matrix, out)) == 0
     assert (out == 114).all()
 
 
-def test_colours_commute_with_placement() -> None:
-    gains = (1.01, 0.7, 1.2)
-    scene = random_scene(3)
-    for scale in (0.3, 2.0):  # recoloured after, and before, the resize
-        matrix = np.array([[scale, 0, 80 - 160 * scale], [0, scale, 80 - 160 * scale], [0, 0, 1]])
-        plain, coloured = np.empty((2, 160, 160, 3), np.uint8)
-        view = nearest_view(scene, matrix, 160, 160)
-        place_scene(scene, view, NEUTRAL, plain)
-        place_scene(scene, view, gains, coloured)
-        expected = jitter(plain, gains)
-        padding = (plain == 114).all(axis=2)
-        expected[padding] = 114
-        assert np.abs(expected.astype(int) - coloured).mean() < 2
-
-
-def test_hsv_gains_multiply_hue_saturation_and_value() -> None:
+def test_gains_multiply_saturation_and_value_and_turn_the_hue() -> None:
     import colorsys
 
-    generator = default_rng(0)
-    image = generator.integers(0, 256, (30, 30, 3)).astype(np.uint8)
-    gains = (1.015, 1.3, 0.8)
-    found = jitter(image, gains)
-    errors = []
-    for before, after in zip(image.reshape(-1, 3), found.reshape(-1, 3), strict=True):
-        hue, saturation, value = colorsys.rgb_to_hsv(*(before / 255))
-        expected = colorsys.hsv_to_rgb(
-            hue * gains[0] % 1, min(saturation * gains[1], 1), min(value * gains[2], 1)
-        )
-        errors.append(np.abs(np.array(expected) * 255 - after).max())
-    assert np.mean(errors) < 3  # hue has 180 steps in eight bits
-    assert (jitter(image, NEUTRAL).astype(int) - image).std() < 2
+    # Nothing is cut off: not brighter than 200, and none so colourful that more would be too much.
+    image = default_rng(0).integers(60, 200, (30, 30, 3)).astype(np.uint8)
+    for gains in ((1.0, 1.3, 0.8), (1.0, 0.4, 1.25), (1.05, 1.0, 1.0)):
+        found = planes_of(image, gains)
+        turns, others = [], []
+        for before, after in zip(image.reshape(-1, 3), found.reshape(-1, 3), strict=True):
+            hue, saturation, value = colorsys.rgb_to_hsv(*(before / 255))
+            expected = colorsys.hsv_to_rgb(hue, saturation * gains[1], value * gains[2])
+            others.append(np.abs(np.array(expected) * 255 - after).max())
+            if saturation > 0.3:
+                turned = colorsys.rgb_to_hsv(*(after / 255))[0] - hue
+                turns.append((turned + 0.5) % 1 - 0.5)
+        if gains[0] == 1:
+            assert np.max(others) <= 1  # rounding
+        else:
+            assert 360 * np.mean(turns) == pytest.approx(180 * (gains[0] - 1), abs=0.5)
+            assert 360 * np.std(turns) < 2
+            assert np.allclose(found.mean(axis=2), image.mean(axis=2), atol=1)
+
+
+def test_neutral_gains_change_nothing() -> None:
+    image = default_rng(0).integers(0, 256, (300, 20, 3)).astype(np.uint8)
+    assert (planes_of(image, (1.0, 1.0, 1.0)) == image).all()
+
+
+def test_the_way_of_cutting_off_is_near_to_that_of_hsv() -> None:
+    """Where a channel leaves 0..255 the ways differ; by how much is what the docstring says."""
+    image = smooth_picture(default_rng(1), 160, 160)
+    changes, errors = [], []
+    for seed in range(20):
+        gains = draw_gains(default_rng(seed), AugmentConfig(hue=0))
+        hsv = cv2.cvtColor(image.astype(np.float32) / 255, cv2.COLOR_RGB2HSV)
+        hsv *= np.array(gains, np.float32)
+        hsv[..., 1:] = hsv[..., 1:].clip(0, 1)
+        expected = 255 * cv2.cvtColor(hsv, cv2.COLOR_HSV2RGB)
+        errors.append(np.abs(planes_of(image, gains) - expected).mean())
+        changes.append(np.abs(image - expected).mean())
+    assert np.mean(errors) < 0.2 * np.mean(changes)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.3, 0.6, 1.0, 1.4, 2.0])
+def test_the_padding_keeps_its_grey(value: float) -> None:
+    gains = (1.01, 0.5, value)
+    grey = np.full((4, 4, 3), grey_before(gains), np.uint8)
+    found = planes_of(grey, gains)
+    brightest = min(255 * value, 114)  # no grey is bright enough for a very dark picture
+    assert np.abs(found.astype(float) - brightest).max() <= 1 + value
 
 
 def test_clipping_cuts_outlines_exactly() -> None:

@@ -132,7 +132,8 @@ def test_colours_change_and_masks_do_not(painted: Painted) -> None:
     assert (plain.targets.index_map == coloured.targets.index_map).all()
     assert (plain.images != coloured.images).any()
     grey = (plain.images == 114).all(dim=1)
-    assert ((coloured.images == 114).all(dim=1) == grey).float().mean() > 0.99  # padding stays
+    padding = ((coloured.images.int() - 114).abs() <= 1).all(dim=1)
+    assert padding[grey].all()  # but for rounding, it stays
 
 
 def test_mixup_keeps_the_objects_of_both(painted: Painted) -> None:

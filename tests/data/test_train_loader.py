@@ -11,6 +11,7 @@ import torch
 
 from tests.data.data_sets import Painted
 from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.batch_memory import BatchMemory
 from yolor_gp.data.coco_dataset import open_coco
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loader import TrainLoader, train_loader, val_loader
@@ -191,3 +192,17 @@ def test_memory_does_not_grow_over_epochs(shared: Path) -> None:
         line = next(row for row in status.read_text().splitlines() if row.startswith("VmRSS"))
         sizes.append(int(line.split()[1]) / 1024)
     assert sizes[-1] - sizes[1] < 20, sizes  # MiB
+
+
+def test_memory_of_a_batch_is_given_out_again_once_nobody_holds_it() -> None:
+    memory = BatchMemory()
+    first = memory.images(2, 32)
+    first.fill_(7)
+    held, place = first[0], first.data_ptr()
+    del first
+    other = memory.images(2, 32)
+    other.fill_(9)
+    assert (held == 7).all() and other.data_ptr() != place
+    assert memory.images(1, 32).shape == (1, 3, 32, 32)
+    del held
+    assert memory.images(2, 32).data_ptr() == place

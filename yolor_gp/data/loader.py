@@ -16,13 +16,12 @@ from functools import partial
 
 import cv2
 import numpy as np
-import torch
 from numpy.random import Generator, Philox
 from numpy.typing import NDArray
-from torch import Tensor
 
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.compose import Augmentation
+from yolor_gp.data.batch_memory import BatchMemory
 from yolor_gp.data.collate import collate
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.workers import Workers
@@ -92,6 +91,7 @@ class TrainLoader:
         self._rank, self._seed = rank, seed
         self._with_masks, self._pin_memory = with_masks, pin_memory
         self._workers = Workers(workers)
+        self._memory = BatchMemory(pin_memory)
 
     def __len__(self) -> int:
         return math.ceil(len(self._dataset) / self._global_batch)
@@ -117,7 +117,7 @@ class TrainLoader:
         side = self._side(epoch, step)
         first = step * self._global_batch + self._rank * self._batch_size
         positions = range(first, first + self._batch_size)
-        images = _empty_images(self._batch_size, side, self._pin_memory)
+        images = self._memory.images(self._batch_size, side)
         instances, metas = [], []
         for position, out in zip(positions, images.numpy(), strict=True):
             index = int(order[position % len(order)])
@@ -196,6 +196,7 @@ class ValLoader:
         self._indices = range(rank, len(dataset), world_size)
         self._pin_memory = pin_memory
         self._workers = Workers(workers)
+        self._memory = BatchMemory(pin_memory)
 
     def __len__(self) -> int:
         return math.ceil(len(self._indices) / self._batch_size)
@@ -209,7 +210,7 @@ class ValLoader:
 
     def _batch(self, indices: range) -> Batch:
         side = self._dataset.image_size
-        images = _empty_images(len(indices), side, self._pin_memory)
+        images = self._memory.images(len(indices), side)
         instances, metas = [], []
         for index, out in zip(indices, images.numpy(), strict=True):
             letterbox = evaluation_letterbox(self._dataset.original_size(index), side)
@@ -219,12 +220,3 @@ class ValLoader:
             scaled = self._dataset.instances(index).transform(letterbox.scale, letterbox.offset)
             instances.append(scaled)
         return collate(images, instances, metas, self._dataset.has_masks)
-
-
-def _empty_images(count: int, side: int, pin_memory: bool) -> Tensor:
-    """u8[count, 3, side, side] of any content."""
-    shape = (count, 3, side, side)
-    if pin_memory:
-        return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-    # NumPy asks the system for large pages, torch does not: a tenth of a batch's time.
-    return torch.from_numpy(np.empty(shape, np.uint8))

@@ -11,7 +11,6 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import AugmentConfig
-from yolor_gp.data.augment.hsv import Gains, is_neutral, jitter
 from yolor_gp.data.augment.scene import Picture, Scene
 from yolor_gp.data.clip import clip_instances
 from yolor_gp.data.instances import Instances, concatenate
@@ -55,15 +54,12 @@ def is_axis_aligned(matrix: Matrix) -> bool:
     return all(value == 0 for value in off_diagonal)
 
 
-def warp_scene(scene: Scene, matrix: Matrix, gains: Gains, out: Picture) -> Instances:
+def warp_scene(scene: Scene, matrix: Matrix, out: Picture, grey: int = PADDING_GREY) -> Instances:
     """Draw the canvas and warp it into `out`, u8[side, side, 3]; return the objects seen there.
-
-    Colours change last; the grey is drawn so that it is the padding's once they have.
 
     This is the straightforward way, for any matrix; `placement` is the fast one for matrices
     that only scale and move.
     """
-    grey = min(round(PADDING_GREY / gains[2]), 255) if gains[2] else PADDING_GREY
     canvas = np.full((scene.canvas, scene.canvas, 3), grey, np.uint8)
     parts = []
     for tile in scene.tiles:
@@ -77,8 +73,6 @@ def warp_scene(scene: Scene, matrix: Matrix, gains: Gains, out: Picture) -> Inst
         moved = tile.instances.transform(tile.scale, (tile.left, tile.top))
         parts.append(clip_instances(moved, (left, top, right, bottom)))
     warp_image(canvas, matrix, grey, out)
-    if not is_neutral(gains):
-        jitter(out, gains, dst=out)
     return transform_instances(concatenate(parts), matrix, out.shape[1], out.shape[0])
 
 

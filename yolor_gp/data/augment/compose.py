@@ -6,17 +6,16 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.random import Generator
-from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
 from yolor_gp.data.augment.copy_paste import copy_paste
-from yolor_gp.data.augment.flip import flip_instances, write_planes
-from yolor_gp.data.augment.hsv import Gains, draw_gains
+from yolor_gp.data.augment.flip import flip_instances, flip_planes
+from yolor_gp.data.augment.hsv import draw_gains, grey_before, recolour
 from yolor_gp.data.augment.mixup import mixup
 from yolor_gp.data.augment.photometric import Photometric
-from yolor_gp.data.augment.placement import nearest_view, place_scene
-from yolor_gp.data.augment.scene import Picture, Scene, Tile, mosaic, single
+from yolor_gp.data.augment.placement import place_scene
+from yolor_gp.data.augment.scene import Picture, Planes, Scene, Tile, mosaic, single
 from yolor_gp.data.augment.scratch import Scratch
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.instances import Instances
@@ -26,7 +25,9 @@ Partners = Callable[[Generator, int], list[int]]
 
 
 class Augmentation:
-    """mosaic or single -> affine and HSV -> copy-paste -> mixup -> the user's list -> flip.
+    """mosaic or single -> affine -> copy-paste -> mixup -> the user's list -> HSV -> flip.
+
+    The grey around pictures is drawn so that HSV makes it that of validation.
 
     Every random number comes from the generator handed in.
     """
@@ -41,7 +42,7 @@ class Augmentation:
         generator: Generator,
         index: int,
         partners: Partners,
-        out: NDArray[np.uint8],
+        out: Planes,
         combine: bool = True,
     ) -> Instances:
         """Write image `index` and what is combined with it to `out`, u8[3, side, side].
@@ -53,17 +54,19 @@ class Augmentation:
         side = out.shape[1]
         image = self._scratch.picture(side, side)
         gains = draw_gains(generator, config)
-        instances = self._scene(generator, index, partners, gains, image, combine)
+        grey = grey_before(gains)
+        instances = self._scene(generator, index, partners, grey, image, combine)
         if combine and config.copy_paste:
             image, instances = copy_paste(generator, image, instances, config.copy_paste)
         if combine and config.mixup and generator.random() < config.mixup:
-            image, instances = self._mixup(generator, partners, gains, image, instances)
+            image, instances = self._mixup(generator, partners, grey, image, instances)
         if self._photometric is not None:
             image = self._photometric(generator, image)
         chances = generator.random(2)
         left_right = bool(chances[0] < config.flip_left_right)
         up_down = bool(chances[1] < config.flip_up_down)
-        write_planes(image, out, left_right, up_down)
+        recolour(image, gains, out)
+        flip_planes(out, left_right, up_down)
         return flip_instances(instances, side if left_right else 0, side if up_down else 0)
 
     def _scene(
@@ -71,7 +74,7 @@ class Augmentation:
         generator: Generator,
         index: int,
         partners: Partners,
-        gains: Gains,
+        grey: int,
         out: Picture,
         combine: bool,
     ) -> Instances:
@@ -83,28 +86,28 @@ class Augmentation:
             scene = mosaic([self._tile(k) for k in indices], base, (x, y))
         else:
             scene = single(self._tile(index), base)
-        return self._show(generator, scene, gains, out)
+        return self._show(generator, scene, grey, out)
 
-    def _show(self, generator: Generator, scene: Scene, gains: Gains, out: Picture) -> Instances:
+    def _show(self, generator: Generator, scene: Scene, grey: int, out: Picture) -> Instances:
         side, base = out.shape[0], self._dataset.image_size
         matrix = draw_affine(generator, self._config, scene.canvas, base)
         if side != base:  # multi-scale: the same picture, larger or smaller
             matrix = np.diag((side / base, side / base, 1.0)) @ matrix
         if is_axis_aligned(matrix):
-            return place_scene(scene, nearest_view(scene, matrix, side, side), gains, out)
-        return warp_scene(scene, matrix, gains, out)
+            return place_scene(scene, matrix, out, grey)
+        return warp_scene(scene, matrix, out, grey)
 
     def _mixup(
         self,
         generator: Generator,
         partners: Partners,
-        gains: Gains,
+        grey: int,
         image: Picture,
         instances: Instances,
     ) -> tuple[Picture, Instances]:
         other = np.empty_like(image)
         (partner,) = partners(generator, 1)
-        others = self._scene(generator, partner, partners, gains, other, combine=True)
+        others = self._scene(generator, partner, partners, grey, other, combine=True)
         share = generator.beta(self._config.mixup_beta, self._config.mixup_beta)
         return mixup(image, instances, other, others, share)
 

@@ -1,4 +1,4 @@
-"""Mirror a picture and its objects."""
+"""Mirror planes of a picture, and its objects."""
 
 from __future__ import annotations
 
@@ -6,24 +6,18 @@ from dataclasses import replace
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
-from yolor_gp.data.augment.scene import Picture
-from yolor_gp.data.augment.strips import strips
+from yolor_gp.data.augment.scene import Planes
 from yolor_gp.data.instances import Instances
 
 
-def write_planes(
-    image: Picture, out: NDArray[np.uint8], left_right: bool = False, up_down: bool = False
-) -> None:
-    """u8[H, W, 3] -> u8[3, H, W], mirrored along the axes asked for on the way."""
-    target = out[:, ::-1] if up_down else out
-    for rows in strips(image):
-        part = cv2.flip(image[rows], 1) if left_right else image[rows]
-        planes = target[:, rows]
-        if up_down:  # OpenCV writes downwards only
-            part, planes = cv2.flip(part, 0), planes[:, ::-1]
-        cv2.split(part, list(planes))
+def flip_planes(planes: Planes, left_right: bool, up_down: bool) -> None:
+    """Mirror u8[3, H, W] in place along the axes asked for."""
+    if not (left_right or up_down):
+        return
+    code = 1 if not up_down else -1 if left_right else 0
+    for plane in planes:
+        cv2.flip(plane, code, dst=plane)
 
 
 def flip_instances(instances: Instances, width: float, height: float) -> Instances:

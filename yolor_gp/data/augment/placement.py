@@ -1,24 +1,21 @@
 """The fast way to show a scene through a map that only scales and moves.
 
-The map is first brought to the nearest one that shows a whole number of canvas pixels on a whole
-number of output pixels (`nearest_view`): its edges move by at most half a pixel of each. Then
-canvas and warp are one resize, which OpenCV does separably: no warp, and no canvas but for the
-part that is seen. Pixels are those of the warp through the same map, but for rounding.
-
-Colours are changed where there are fewer pixels: before the picture is enlarged, or after it is
-reduced. The grey around the tiles keeps its colour, which it also has in validation.
+Edges are brought to the nearest edges between output pixels. Then a reduced tile is shown by one
+resize, which OpenCV does separably, straight to its place: no canvas, no warp. No output pixel
+reaches across a tile's edge, so that the pixels are those of canvas and warp through the tile's own
+map, but for rounding. Enlarged, they do reach across: there the part of the canvas that is seen,
+which is smaller than the output, is drawn and resized as one, through one map for all tiles.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
 import numpy as np
 
 from yolor_gp.data.augment.affine import Matrix
-from yolor_gp.data.augment.hsv import Gains, is_neutral, jitter
 from yolor_gp.data.augment.scene import Picture, Scene, Tile
 from yolor_gp.data.augment.scratch import Scratch
 from yolor_gp.data.clip import clip_instances
@@ -42,99 +39,103 @@ class Span:
         """Output pixels per canvas pixel."""
         return (self.end - self.begin) / (self.stop - self.start)
 
-    @property
-    def offset(self) -> float:
-        """Where canvas pixel 0 would lie in the output."""
-        return self.begin - self.start * self.scale
-
     def place(self, edge: int) -> float:
         """Where an edge of the canvas's pixels lies in the output."""
-        return edge * self.scale + self.offset
-
-    def pixel(self, edge: int) -> int:
-        """The nearest edge of output pixels within begin:end."""
-        return min(max(round(self.place(edge)), self.begin), self.end)
+        return self.begin + (edge - self.start) * self.scale
 
 
 @dataclass(frozen=True)
 class View:
-    """The part of a canvas that is seen, and where in the output; grey lies around it."""
+    """A rectangle of the canvas, and the one of the output that shows it."""
 
     x: Span
     y: Span
 
     @property
+    def pixels(self) -> int:
+        """Of the output."""
+        return (self.x.end - self.x.begin) * (self.y.end - self.y.begin)
+
+    @property
     def matrix(self) -> Matrix:
         """The map from canvas to output, f64[3, 3]."""
-        x, y = self.x, self.y
-        matrix: Matrix = np.diag((x.scale, y.scale, 1.0))
-        matrix[:2, 2] = x.offset, y.offset
+        matrix: Matrix = np.diag((self.x.scale, self.y.scale, 1.0))
+        matrix[:2, 2] = self.x.place(0), self.y.place(0)
         return matrix
 
 
-def nearest_view(scene: Scene, matrix: Matrix, width: int, height: int) -> View | None:
-    """What an output of this size shows of a scene; None when none of its tiles is seen.
+def place_scene(scene: Scene, matrix: Matrix, out: Picture, grey: int = PADDING_GREY) -> Instances:
+    """Fill `out`, u8[side, side, 3], with grey around tiles; return the objects seen there.
 
     The matrix must be axis aligned, with positive scales.
     """
-    boxes = np.array([_on_canvas(tile, scene.canvas) for tile in scene.tiles])
+    side = out.shape[0]
+    views = nearest_views(scene, matrix, side)
+    if _enlarges(matrix):
+        parts = [(_seen(scene, view, grey), view) for view in views[:1] if view is not None]
+    else:
+        pairs = zip(scene.tiles, views, strict=True)
+        parts = [(_part(tile, view), view) for tile, view in pairs if view is not None]
+    if sum(view.pixels for _, view in parts) < side * side:
+        out.fill(grey)
+    for source, view in parts:
+        x, y = view.x, view.y
+        size = (x.end - x.begin, y.end - y.begin)
+        target = out[y.begin : y.end, x.begin : x.end]
+        # Not INTER_LINEAR, which rounds down between its two passes.
+        cv2.resize(source, size, dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
+    return _objects(scene, views, matrix, side)
+
+
+def nearest_views(scene: Scene, matrix: Matrix, side: int) -> list[View | None]:
+    """Through which view an output of this size shows each tile; None: it is not seen."""
+    boxes = [_on_canvas(tile, scene.canvas) for tile in scene.tiles]
+    if not _enlarges(matrix):
+        return [_view(box, matrix, side) for box in boxes]
     # One pixel of grey around the tiles, so that their edges blend into it.
-    left, top = (boxes[:, :2].min(axis=0) - 1).tolist()
-    right, bottom = (boxes[:, 2:].max(axis=0) + 1).tolist()
-    x = _span(left, right, matrix[0, 0].item(), matrix[0, 2].item(), width)
-    y = _span(top, bottom, matrix[1, 1].item(), matrix[1, 2].item(), height)
-    return None if x is None or y is None else View(x, y)
+    corners = np.array(boxes)
+    left, top = (corners[:, :2].min(axis=0) - 1).tolist()
+    right, bottom = (corners[:, 2:].max(axis=0) + 1).tolist()
+    return [_view((left, top, right, bottom), matrix, side)] * len(boxes)
 
 
-def place_scene(scene: Scene, view: View | None, gains: Gains, out: Picture) -> Instances:
-    """Fill `out`, u8[side, side, 3]; return the objects seen there."""
-    out.fill(PADDING_GREY)
-    if view is None:
-        return concatenate([])
+def _enlarges(matrix: Matrix) -> bool:
+    return bool(matrix[0, 0] * matrix[1, 1] > 1)
+
+
+def _part(tile: Tile, view: View) -> Picture:
+    rows = slice(view.y.start - tile.top, view.y.stop - tile.top)
+    return tile.image[rows, view.x.start - tile.left : view.x.stop - tile.left]
+
+
+def _seen(scene: Scene, view: View, grey: int) -> Picture:
+    """The part of the canvas that is seen."""
     x, y = view.x, view.y
-    recolours = not is_neutral(gains)
-    enlarges = x.scale * y.scale > 1
     window = _window.picture(y.stop - y.start, x.stop - x.start)
-    window.fill(PADDING_GREY)
-    for source, target in _seen(scene, view, window):
-        if recolours and enlarges:
-            jitter(source, gains, dst=target)
-        else:
-            target[:] = source
-    size = (x.end - x.begin, y.end - y.begin)
-    shown = out[y.begin : y.end, x.begin : x.end]
-    # Not INTER_LINEAR, which rounds down between its two passes.
-    cv2.resize(window, size, dst=shown, interpolation=cv2.INTER_LINEAR_EXACT)
-    if recolours and not enlarges:
-        for tile in scene.tiles:
-            left, top, right, bottom = _on_canvas(tile, scene.canvas)
-            part = out[y.pixel(top) : y.pixel(bottom), x.pixel(left) : x.pixel(right)]
-            jitter(part, gains, dst=part)
-    return _objects(scene, view, out.shape[1], out.shape[0])
-
-
-def _seen(scene: Scene, view: View, window: Picture) -> Iterator[tuple[Picture, Picture]]:
-    """The part of each tile that is seen, and its place in the window."""
-    x, y = view.x, view.y
+    window.fill(grey)
     for tile in scene.tiles:
         left, top, right, bottom = _on_canvas(tile, scene.canvas)
         left, right = max(left, x.start), min(right, x.stop)
         top, bottom = max(top, y.start), min(bottom, y.stop)
         if left < right and top < bottom:
-            rows, columns = slice(top - tile.top, bottom - tile.top), slice(left - tile.left, None)
-            part = window[top - y.start : bottom - y.start, left - x.start : right - x.start]
-            yield tile.image[rows, columns][:, : right - left], part
+            rows = slice(top - tile.top, bottom - tile.top)
+            part = tile.image[rows, left - tile.left : right - tile.left]
+            window[top - y.start : bottom - y.start, left - x.start : right - x.start] = part
+    return window
 
 
-def _objects(scene: Scene, view: View, width: int, height: int) -> Instances:
-    x, y = view.x, view.y
+def _objects(scene: Scene, views: Sequence[View | None], matrix: Matrix, side: int) -> Instances:
     parts = []
-    for tile in scene.tiles:
-        scale = (tile.scale[0] * x.scale, tile.scale[1] * y.scale)
-        parts.append(tile.instances.transform(scale, (x.place(tile.left), y.place(tile.top))))
-    left, right = max(x.offset, 0.0), min(x.place(scene.canvas), width)
-    top, bottom = max(y.offset, 0.0), min(y.place(scene.canvas), height)
-    return clip_instances(concatenate(parts), (left, top, right, bottom))
+    for tile, view in zip(scene.tiles, views, strict=True):
+        if view is not None:
+            x, y = view.x, view.y
+            scale = (tile.scale[0] * x.scale, tile.scale[1] * y.scale)
+            parts.append(tile.instances.transform(scale, (x.place(tile.left), y.place(tile.top))))
+    canvas = _view((0, 0, scene.canvas, scene.canvas), matrix, side)
+    if canvas is None:
+        return concatenate([])
+    visible = (canvas.x.begin, canvas.y.begin, canvas.x.end, canvas.y.end)
+    return clip_instances(concatenate(parts), visible)
 
 
 def _on_canvas(tile: Tile, canvas: int) -> tuple[int, int, int, int]:
@@ -144,7 +145,16 @@ def _on_canvas(tile: Tile, canvas: int) -> tuple[int, int, int, int]:
     return max(tile.left, 0), max(tile.top, 0), right, bottom
 
 
+def _view(box: tuple[int, int, int, int], matrix: Matrix, side: int) -> View | None:
+    """What an output of this size shows of a rectangle of the canvas."""
+    left, top, right, bottom = box
+    x = _span(left, right, matrix[0, 0].item(), matrix[0, 2].item(), side)
+    y = _span(top, bottom, matrix[1, 1].item(), matrix[1, 2].item(), side)
+    return None if x is None or y is None else View(x, y)
+
+
 def _span(first: int, last: int, gain: float, move: float, limit: int) -> Span | None:
+    """The nearest whole pixels of first:last on both sides, at most half a pixel away on each."""
     begin = round(max(first * gain + move, 0))
     end = round(min(last * gain + move, limit))
     if begin >= end:

@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from yolor_gp.data.instances import Instances
 
 Picture = NDArray[np.uint8]
+"""u8[H, W, 3], RGB."""
+
+Planes = NDArray[np.uint8]
+"""u8[3, H, W]: red, green and blue, as the network takes them."""
 
 
 @dataclass(frozen=True)
 class Tile:
-    """One picture, u8[H, W, 3], with its objects.
+    """One picture with its objects.
 
     scale: (x, y) factors from the pixels of `instances` to those of `image`; left, top: where the
     picture begins on the canvas, which cuts off what lies outside it.
