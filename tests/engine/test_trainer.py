@@ -121,6 +121,12 @@ def test_best_weights_and_early_stop(tmp_path: Path) -> None:
     assert progress["finished"] and progress["epoch"] == 5  # type: ignore[index]
 
 
+def test_epochs_that_find_nothing_are_not_waited_for(tmp_path: Path) -> None:
+    task = tiny_task(World(), scores=[0.0, 0.0, 0.0, 0.0])
+    train(tmp_path, with_schedule(tiny_config(epochs=4), patience=2), task)
+    assert read_checkpoint(tmp_path / "weights" / "best.pt")["epoch"] == 4
+
+
 def test_mosaic_closes_and_validation_is_rare(tmp_path: Path) -> None:
     config = with_schedule(tiny_config(epochs=5), close_mosaic=2)
     recipe = config.recipe

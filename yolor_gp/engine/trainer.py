@@ -154,8 +154,9 @@ class Trainer:
         if evaluation is not None:
             row |= _prefixed("val", evaluation.figures)
         row |= {**rates, "skipped": float(progress.skipped)}
+        # While nothing is found at all, the later weights are the better.
         is_best = evaluation is not None and (
-            progress.best_score is None or evaluation.score > progress.best_score
+            not progress.best_score or evaluation.score > progress.best_score
         )
         if evaluation is not None and is_best:
             progress.best_score, progress.best_epoch = evaluation.score, progress.epoch
