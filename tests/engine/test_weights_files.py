@@ -94,3 +94,18 @@ def test_prediction_is_validation_image_by_image(network: DetectionNetwork) -> N
         torch.testing.assert_close(detections.boxes, alone.boxes)
         assert torch.equal(detections.labels, alone.labels)
     assert Predictor(network, 64, config, CPU)([]) == []
+
+
+def test_rectangular_prediction_pads_no_more_than_it_must(network: DetectionNetwork) -> None:
+    shapes = []
+    network.register_forward_pre_hook(lambda _, inputs: shapes.append(tuple(inputs[0].shape)))
+    numbers = np.random.default_rng(0)
+    sizes = [(30, 60), (60, 60), (31, 62)]
+    images = [numbers.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
+    config = ValidationConfig(confidence=1e-7, max_detections=20)
+    predictor = Predictor(network, 64, config, CPU, stride=32, precision="float32")
+    together = predictor(images)
+    assert shapes == [(2, 3, 32, 64), (1, 3, 64, 64)]
+    for image, found in zip(images, together, strict=True):
+        assert found.image_size == image.shape[:2]
+        torch.testing.assert_close(found.boxes, predictor([image])[0].boxes)

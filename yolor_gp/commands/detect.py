@@ -27,6 +27,9 @@ def parser() -> Arguments:
     add("--source", required=True, help="image, folder, glob, list.txt, video, camera number, URL")
     add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32),
         help="side of the input in pixels (none: that of training, else 640)")  # fmt: skip
+    add("--rectangular", action="store_true",
+        help="pad to the next multiple of the stride instead of a square: faster, and not quite"
+        " what validation sees")  # fmt: skip
     add("--confidence", "--conf-thres", type=fraction, default=0.25, help="least score kept")
     add("--iou", "--iou-thres", type=fraction, default=0.45, help="overlap above which NMS drops")
     add("--max-detections", type=whole_number(1), default=300, help="most detections an image")
@@ -67,6 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         image_size,
         config,
         device,
+        stride=network.max_stride if options.rectangular else None,
         precision=options.precision,
         class_agnostic=options.class_agnostic,
         classes=chosen_classes(options.classes, network.names),

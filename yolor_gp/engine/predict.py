@@ -12,15 +12,16 @@ from torch import nn
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.inference import Inference
 from yolor_gp.engine.precision import choose_detection_precision
-from yolor_gp.ops.letterbox import evaluation_letterbox, place
+from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
 from yolor_gp.structures.detections import Detections
 
 
 class Predictor:
     """A network, ready to be given images.
 
-    image_size: side of the square input in pixels; precision: as `--precision`; class_agnostic
-    and classes: as in `postprocess`.
+    image_size: side of the square input in pixels; stride: pad only to the next multiple of it
+    instead of to the square, which is faster and not quite what validation sees; precision: as
+    `--precision`; class_agnostic and classes: as in `postprocess`.
     """
 
     def __init__(
@@ -30,11 +31,12 @@ class Predictor:
         config: ValidationConfig,
         device: torch.device,
         *,
+        stride: int | None = None,
         precision: str = "auto",
         class_agnostic: bool = False,
         classes: tuple[int, ...] | None = None,
     ) -> None:
-        self._image_size, self._config = image_size, config
+        self._image_size, self._stride, self._config = image_size, stride, config
         self._inference = Inference.of(
             network,
             config,
@@ -46,12 +48,18 @@ class Predictor:
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         """u8[H, W, 3] RGB images of any sizes -> their detections in their own pixels."""
-        if not images:
-            return []
-        letterboxes = [evaluation_letterbox(image.shape[:2], self._image_size) for image in images]
-        placed = [place(image, box) for image, box in zip(images, letterboxes, strict=True)]
-        batch = torch.from_numpy(np.stack(placed).transpose(0, 3, 1, 2).copy())
+        letterboxes = [self._letterbox(image) for image in images]
+        found: dict[int, Detections] = {}
+        for size in dict.fromkeys(letterbox.output_size for letterbox in letterboxes):
+            alike = [k for k, letterbox in enumerate(letterboxes) if letterbox.output_size == size]
+            placed = [place(images[k], letterboxes[k]) for k in alike]
+            batch = torch.from_numpy(np.stack(placed).transpose(0, 3, 1, 2).copy())
+            found.update(zip(alike, self._inference(batch), strict=True))
         return [
-            found.to_original(letterbox, self._config.mask_threshold)
-            for found, letterbox in zip(self._inference(batch), letterboxes, strict=True)
+            found[k].to_original(letterbox, self._config.mask_threshold)
+            for k, letterbox in enumerate(letterboxes)
         ]
+
+    def _letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
+        size = (image.shape[0], image.shape[1])
+        return evaluation_letterbox(size, self._image_size, self._stride)

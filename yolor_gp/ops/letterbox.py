@@ -92,12 +92,18 @@ def letterbox_geometry(
     )
 
 
-def evaluation_letterbox(original_size: tuple[int, int], image_size: int) -> Letterbox:
+def evaluation_letterbox(
+    original_size: tuple[int, int], image_size: int, stride: int | None = None
+) -> Letterbox:
     """The protocol behind the published figures: long side to `image_size`, short side rounded up.
 
-    The result is square; validation, detection and training pictures all use it.
+    The result is square; validation, detection and training pictures all use it. Given a `stride`,
+    the short side is padded to its next multiple only.
     """
-    return letterbox_geometry(original_size, image_size, round_up=True)
+    rectangular = stride is not None
+    return letterbox_geometry(
+        original_size, image_size, stride=stride or 1, rectangular=rectangular, round_up=True
+    )
 
 
 def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]:
