@@ -36,11 +36,11 @@ def prototype_crop(
     """The part of the prototypes that shows the image and not the letterbox's padding.
 
     Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one. Ends
-    lie on the nearest whole cells, as in the field, where padding is cut off cell by cell: a
-    padding of 107 px is 26.75 cells, of which 27 go. At least one cell stays.
+    lie on whole cells, rounded down, as in the field, where padding is cut off cell by cell: of
+    106 px, 26.5 cells of four, 26 go. At least one cell stays.
     """
     (top, bottom), (left, right) = (
-        _nearest_cells(begin * cells / pixels, (begin + length) * cells / pixels, cells)
+        _whole_cells(begin * cells / pixels, (begin + length) * cells / pixels, cells)
         for begin, length, cells, pixels in zip(
             offset, scaled_size, prototype_size, output_size, strict=True
         )
@@ -48,9 +48,9 @@ def prototype_crop(
     return top, left, bottom, right
 
 
-def _nearest_cells(begin: float, end: float, cells: int) -> tuple[int, int]:
-    first = min(math.floor(begin + 0.5), cells - 1)
-    return first, min(max(math.floor(end + 0.5), first + 1), cells)
+def _whole_cells(begin: float, end: float, cells: int) -> tuple[int, int]:
+    first = min(math.floor(begin), cells - 1)
+    return first, max(math.floor(end), first + 1)
 
 
 def box_windows(boxes: NDArray[np.float32], image_size: tuple[int, int]) -> NDArray[np.int64]:
