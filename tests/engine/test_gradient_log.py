@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tiny_task import differences, tiny_config, tiny_task, train
+from tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 
 from yolor_gp.analysis.gradient_flow import load_gradients
 from yolor_gp.commands.train_arguments import parse_train_arguments
@@ -31,8 +31,18 @@ def test_measuring_changes_nothing(tmp_path: Path) -> None:
     states = [
         read_checkpoint(tmp_path / name / "weights" / "last.pt") for name in ("plain", "measured")
     ]
-    assert [d for d in differences(*states) if "log_gradients" not in d] == []
+    assert [d for d in differences(*states) if "gradients" not in d] == []
     assert not (tmp_path / "plain" / "gradients.json").exists()
+
+
+def test_a_resumed_training_goes_on_adding(tmp_path: Path) -> None:
+    config = tiny_config(epochs=2, log_gradients=True, save_every=2)
+    train(tmp_path / "whole", config)
+    task = stopped_at(tiny_task(World()), 1, 2)
+    assert train(tmp_path / "cut", config, task).exit_code == 143
+    train(tmp_path / "cut", config, resumed=read_checkpoint(tmp_path / "cut/weights/last.pt"))
+    whole, cut = ((tmp_path / name / "gradients.json").read_text() for name in ("whole", "cut"))
+    assert whole == cut
 
 
 def test_the_flag() -> None:

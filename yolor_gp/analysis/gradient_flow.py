@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -73,6 +74,19 @@ class GradientFlow:
     def rows(self, paths: NetworkPaths | None = None) -> list[GradientRow]:
         """One row a layer; with `paths` one for each channel group of the static analysis."""
         return gradient_rows(self.channel_means(), paths)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything, for a checkpoint."""
+        sums = {name: values.cpu() for name, values in self._sums.items()}
+        return {"updates": self.updates, "sums": sums}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """The inverse of `state_dict`."""
+        self.updates = state["updates"]
+        self._sums = {
+            name: values.to(self._layers[name].weight.device)
+            for name, values in state["sums"].items()
+        }
 
     def save(self, path: Path) -> None:
         """Write `channel_means` as JSON, to be laid beside the static picture later."""

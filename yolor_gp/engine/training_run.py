@@ -50,9 +50,10 @@ def run_training(
     scaler = LossScaler(precision)
     progress = Progress() if resumed is None else Progress.from_state(resumed["progress"])
     weights_folder = folder / "weights"
+    flow = GradientFlow(network) if config.log_gradients and world.is_main else None
     keeper = TrainingState(
         task, progress, optimizer, scaler, average, world, weights_folder,
-        config.model_dump(mode="json"),
+        config.model_dump(mode="json"), flow,
     )  # fmt: skip
     if world.is_main:
         weights_folder.mkdir(parents=True, exist_ok=True)
@@ -60,7 +61,6 @@ def run_training(
         keeper.restore(resumed)
     if config.compile:
         network.compile()
-    flow = GradientFlow(network) if config.log_gradients and world.is_main else None
     stepper = Stepper(
         task, world.wrap(network), optimizer, scaler, precision, world, device,
         recipe.optimizer.clip_norm, None if flow is None else flow.update,

@@ -10,6 +10,7 @@ from typing import Any
 
 from torch.optim import Optimizer
 
+from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.engine.checkpoint import State, save_checkpoint
 from yolor_gp.engine.distributed import World
 from yolor_gp.engine.ema import WeightAverage
@@ -29,7 +30,8 @@ LAST, BEST = "last.pt", "best.pt"
 class TrainingState:
     """The live parts of a training run; also its keeper (see `trainer.Keeper`).
 
-    folder: `weights/` of the run; config: the resolved configuration, as plain values.
+    folder: `weights/` of the run; config: the resolved configuration, as plain values; gradients:
+    what `--log-gradients` has measured so far.
     """
 
     task: Task
@@ -40,6 +42,7 @@ class TrainingState:
     world: World
     folder: Path
     config: Mapping[str, Any]
+    gradients: GradientFlow | None = None
 
     def save_last(self) -> None:
         """Write everything to `last.pt`; the one before stays as `last.previous.pt`.
@@ -58,6 +61,7 @@ class TrainingState:
                 "progress": self.progress.state_dict(),
                 "random": random,
                 "config": dict(self.config),
+                "gradients": None if self.gradients is None else self.gradients.state_dict(),
             }
             save_checkpoint(state, self.folder / LAST, keep_previous=True)
 
@@ -95,6 +99,9 @@ class TrainingState:
         self.average.load_state_dict(state["average"])
         self.optimizer.load_state_dict(state["optimizer"])
         self.scaler.load_state_dict(state["scaler"])
+        measured = state.get("gradients")
+        if self.gradients is not None and measured is not None:
+            self.gradients.load_state_dict(measured)
         states = state["random"]
         # A different number of processes: new ones go on from the first one's numbers.
         rank = self.world.rank if self.world.rank < len(states) else 0
