@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 import hashlib
 import json
 import math
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from yolor_gp.data.annotation_table import AnnotationTable, TableBuilder
 from yolor_gp.data.outlines import bitmap_outlines
 from yolor_gp.errors import UserError, raise_problems
+from yolor_gp.ops.collector import collector_paused
 
 MOST_PROBLEMS = 20
 """Problems listed before a report stops."""
@@ -25,18 +25,13 @@ MOST_PROBLEMS = 20
 
 def load_json(file: Path) -> dict[str, Any]:
     """Read a COCO dictionary. Raises `UserError` when it is not one."""
-    # Millions of new lists would make the garbage collector look at all of them again and again.
-    collecting = gc.isenabled()
-    gc.disable()
     try:
-        content = json.loads(file.read_bytes())
+        with collector_paused():
+            content = json.loads(file.read_bytes())
     except OSError as error:
         raise UserError(f"{file}: cannot be read ({error.strerror}); check the path") from None
     except (ValueError, RecursionError) as error:
         raise UserError(f"{file}: not JSON ({error})") from None
-    finally:
-        if collecting:
-            gc.enable()
     keys = ("images", "annotations", "categories")
     if not isinstance(content, dict):
         raise UserError(f"{file}: expected a COCO dictionary, found {type(content).__name__}")
@@ -64,7 +59,8 @@ def parse_coco(file: Path, image_folder: Path) -> AnnotationTable:
     Images keep the order of the file; objects without a positive area are left out, as COCO has
     a few. Raises `UserError` naming the file and the ids of what is wrong (the first 20).
     """
-    return _Parser(file, image_folder, load_json(file)).parse()
+    with collector_paused():
+        return _Parser(file, image_folder, load_json(file)).parse()
 
 
 class _Parser:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import contextlib
-import gc
 import io
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol, TypeAlias
 
@@ -17,6 +16,7 @@ import pycocotools.mask
 from numpy.typing import NDArray
 
 from yolor_gp.evaluation.coco_format import ImageResult
+from yolor_gp.ops.collector import collector_paused
 
 Backend: TypeAlias = Literal["hotcoco", "pycocotools"]
 Kind: TypeAlias = Literal["bbox", "segm"]
@@ -62,7 +62,7 @@ def accumulate(
     mask, as when the official results format holds masks only. Prints nothing.
     """
     output = io.StringIO()
-    with contextlib.redirect_stdout(output), _collector_paused():
+    with contextlib.redirect_stdout(output), collector_paused():
         load = _hotcoco if backend == "hotcoco" else _pycocotools
         evaluation = load(truth, results, np.asarray(category_ids, dtype=np.int64), kind)
         evaluation.evaluate()
@@ -75,20 +75,6 @@ def accumulate(
         tuple(evaluation.params.catIds),
         output.getvalue(),
     )
-
-
-@contextlib.contextmanager
-def _collector_paused() -> Iterator[None]:
-    """Without Python's cycle collector, which looks through a dictionary per mask again and again:
-    half of the time for 100,000 masks.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
 
 
 def _table(results: Sequence[ImageResult], category_ids: NDArray[np.int64]) -> NDArray[np.float64]:
