@@ -79,7 +79,7 @@ def _work(name: str, title: str, kind: Kind, small: int, large: int, factor: flo
         peers={"pycocotools": f"{here}:pycocotools"},
         unit="s",
         target=Target("at most", factor),
-        repeats=2,
+        repeats=3,
         warm=False,
         arguments={"kind": kind, "small": small, "large": large},
         agree=agree,
