@@ -119,4 +119,4 @@ def test_the_crop_leaves_out_padding() -> None:
     assert prototype_crop((640, 640), (480, 640), (80, 0), (160, 160)) == (20, 0, 140, 160)
     assert prototype_crop((640, 640), (427, 640), (106, 0), (160, 160)) == (26, 0, 133, 160)
     # One row of pixels in the middle of an image as wide as the input.
-    assert prototype_crop((640, 640), (1, 640), (319, 0), (160, 160)) == (79, 0, 80, 160)
+    assert prototype_crop((640, 640), (1, 640), (319, 0), (160, 160)) == (80, 0, 81, 160)

@@ -36,11 +36,12 @@ def prototype_crop(
     """The part of the prototypes that shows the image and not the letterbox's padding.
 
     Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one. Ends
-    lie on whole cells, rounded down, as in the field, where padding is cut off cell by cell: of
-    106 px, 26.5 cells of four, 26 go. At least one cell stays.
+    lie on the nearest whole cells, as padding is cut off cell by cell in the field (which rounds
+    down both ends, and shifts masks by that): of 107 px, 26.75 cells of four, 27 go. A cell of
+    which half shows the image stays, and at least one cell does.
     """
     (top, bottom), (left, right) = (
-        _whole_cells(begin * cells / pixels, (begin + length) * cells / pixels, cells)
+        _nearest_cells(begin * cells / pixels, (begin + length) * cells / pixels, cells)
         for begin, length, cells, pixels in zip(
             offset, scaled_size, prototype_size, output_size, strict=True
         )
@@ -48,9 +49,9 @@ def prototype_crop(
     return top, left, bottom, right
 
 
-def _whole_cells(begin: float, end: float, cells: int) -> tuple[int, int]:
-    first = min(math.floor(begin), cells - 1)
-    return first, max(math.floor(end), first + 1)
+def _nearest_cells(begin: float, end: float, cells: int) -> tuple[int, int]:
+    first = min(math.ceil(begin - 0.5), cells - 1)
+    return first, min(max(math.floor(end + 0.5), first + 1), cells)
 
 
 def box_windows(boxes: NDArray[np.float32], image_size: tuple[int, int]) -> NDArray[np.int64]:
