@@ -67,7 +67,7 @@ def _parser() -> Arguments:
     add("--set", action="append", nargs="+", metavar="KEY=VALUE",
         help="change a key of the recipe, e.g. augment.mosaic=0.5")  # fmt: skip
     add("--device", metavar="NAME", help="auto, cpu, cuda or a GPU number (default: auto)")
-    add("--workers", type=whole_number(0), metavar="N", help="loader threads (default: 4)")
+    add("--workers", type=whole_number(0), metavar="N", help="loader processes (default: 4)")
     add("--cache", nargs="?", const="ram", type=one_of("none", "ram"), metavar="WHERE",
         help="keep images in memory: none or ram (default: none)")  # fmt: skip
     add("--precision", type=one_of(*PRECISIONS), metavar="TYPE",

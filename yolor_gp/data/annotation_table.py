@@ -10,11 +10,13 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from pathlib import Path
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
 
+from yolor_gp.data.array_file import read_arrays
 from yolor_gp.data.instances import Instances
 
 SCHEMA = 2
@@ -54,6 +56,20 @@ class AnnotationTable:
 
     def __len__(self) -> int:
         return len(self.image_ids)
+
+    def __reduce_ex__(self, protocol: SupportsIndex) -> Any:
+        """Pickled as the file it is mapped from, while that is there: processes share it."""
+        file: Path | None = self.__dict__.get("_file")
+        if file is not None and file.is_file():
+            return AnnotationTable.read, (file,)
+        return super().__reduce_ex__(protocol)
+
+    @classmethod
+    def read(cls, file: Path) -> AnnotationTable:
+        """The table in a file, mapped. Raises `OSError`, `ValueError` or `KeyError`."""
+        table = cls.from_arrays(*read_arrays(file))
+        object.__setattr__(table, "_file", file)
+        return table
 
     @cached_property
     def has_outlines(self) -> bool:

@@ -13,6 +13,8 @@ from yolor_gp.data.annotation_table import AnnotationTable
 from yolor_gp.data.images import ImageCache, read_image
 from yolor_gp.data.instances import Instances
 from yolor_gp.data.outlines import paint
+from yolor_gp.data.picture_store import PictureStore
+from yolor_gp.data.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 from yolor_gp.ops.letterbox import evaluation_letterbox, resize
 from yolor_gp.structures.batch import ImageMeta
@@ -47,7 +49,24 @@ class DetectionDataset:
         self._load_truth = load_truth
         if cache == "ram":
             _check_memory(name, table, image_size)
-        self._cache = ImageCache(None if cache == "ram" else RECENT_BYTES)
+        self.store: PictureStore | None = None
+        if cache == "ram" and AVAILABLE:
+            shapes = (evaluation_letterbox((h, w), image_size) for h, w in table.sizes.tolist())
+            self.store = PictureStore(np.array([s.scaled_size for s in shapes], np.int64))
+        limit = None if cache == "ram" else RECENT_BYTES
+        self._cache: ImageCache | PictureStore = self.store or ImageCache(limit)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a worker process needs: no pictures, and not the ground truth."""
+        left_out = {"_load_truth": dict, "_cache": None, "store": None}
+        sizes = None if self.store is None else self.store.sizes
+        return {**self.__dict__, **left_out, "_store_sizes": sizes}
+
+    def join_workers(self, processes: int, store: int | None) -> None:
+        """In a worker, one of several: share the store of this handle, or part the recent bytes."""
+        sizes = self.__dict__.pop("_store_sizes")
+        self.store = None if store is None else PictureStore(sizes, store)
+        self._cache = self.store or ImageCache(RECENT_BYTES // processes)
 
     def __len__(self) -> int:
         return len(self.table)

@@ -2,9 +2,9 @@
 
 Every random number of a picture comes from a generator keyed by (seed, epoch, position in the
 epoch). So neither the number of workers nor that of ranks changes anything, and training resumed
-at any step sees exactly what it would have seen. Workers are threads: OpenCV and NumPy release
-the interpreter while they work, pictures in memory are shared without copies, and there is no
-process to start, to feed, or to outlive its parent.
+at any step sees exactly what it would have seen. Workers of the training loader are processes,
+each making the same rows of every batch in memory that is shared; where a system has no such
+memory (all but Linux), and for validation, they are threads.
 """
 
 from __future__ import annotations
@@ -16,27 +16,20 @@ from functools import partial
 
 import cv2
 import numpy as np
-from numpy.random import Generator, Philox
 from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.batch_memory import BatchMemory
+from yolor_gp.data.batch_plan import BatchPlan
 from yolor_gp.data.collate import collate
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.shared_memory import AVAILABLE
+from yolor_gp.data.worker_processes import WorkerProcesses
 from yolor_gp.data.workers import Workers
 from yolor_gp.errors import UserError
 from yolor_gp.ops.letterbox import evaluation_letterbox, pad
 from yolor_gp.structures.batch import Batch
-
-PARTNERS = 64
-"""From how many recently shown images the partners of a mosaic are drawn."""
-
-COLUMNS = 8
-"""Partners come from the same eighth of the global batch, so that each of up to eight ranks
-draws them among the images it has itself read a moment ago."""
-
-_ORDER, _SIZE = 2**32 - 1, 2**32 - 2  # "positions" of the draws that concern an epoch or a batch
 
 
 def train_loader(
@@ -85,79 +78,51 @@ class TrainLoader:
     ) -> None:
         if not 0 <= rank < world_size or batch_size < 1:
             raise ValueError(f"rank {rank} of {world_size}, batch size {batch_size}")
-        self._dataset, self._config = dataset, augment
+        self._plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, with_masks)
         self._augmentation = Augmentation(dataset, augment)
-        self._batch_size, self._global_batch = batch_size, batch_size * world_size
-        self._rank, self._seed = rank, seed
-        self._with_masks, self._pin_memory = with_masks, pin_memory
-        self._workers = Workers(workers)
+        self._pin_memory, self._count = pin_memory, workers
+        self._processes: WorkerProcesses | None = None
+        self._workers = Workers(0 if AVAILABLE else workers)
         self._memory = BatchMemory(pin_memory)
 
     def __len__(self) -> int:
-        return math.ceil(len(self._dataset) / self._global_batch)
+        return math.ceil(len(self._plan.dataset) / self._plan.global_batch)
 
     def epoch(self, epoch: int, start_step: int = 0, mosaic: bool = True) -> Iterator[Batch]:
-        """The batches of an epoch from `start_step` on.
+        """The batches of an epoch from `start_step` on; beginning another ends this one.
 
         mosaic: False leaves out mosaic, mixup and copy-paste. The last batch is filled up with
         images from the beginning of the epoch's order. Raises `UserError` naming an image that
         can't be read.
         """
-        order = self.order(epoch)
-        return self._workers.run(
-            partial(self._batch, order, epoch, step, mosaic)
-            for step in range(start_step, len(self))
-        )
+        steps = range(start_step, len(self))
+        if not (self._count and AVAILABLE):
+            order = self.order(epoch)
+            return self._workers.run(
+                partial(self._batch, order, (epoch, step, mosaic)) for step in steps
+            )
+        if self._processes is None or not self._processes.close.alive:
+            self._processes = WorkerProcesses(self._plan, self._count)
+        batches = self._processes.run(epoch, steps, mosaic)
+        return (batch.pin_memory() for batch in batches) if self._pin_memory else batches
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The images of an epoch, i64[N]."""
-        return self._generator(epoch, _ORDER).permutation(len(self._dataset))
+        return self._plan.order(epoch)
 
-    def _batch(self, order: NDArray[np.int64], epoch: int, step: int, mosaic: bool) -> Batch:
-        side = self._side(epoch, step)
-        first = step * self._global_batch + self._rank * self._batch_size
-        positions = range(first, first + self._batch_size)
-        images = self._memory.images(self._batch_size, side)
-        instances, metas = [], []
-        for position, out in zip(positions, images.numpy(), strict=True):
-            index = int(order[position % len(order)])
+    def close(self) -> None:
+        """End the worker processes; the next epoch would start new ones."""
+        if self._processes is not None:
+            self._processes.close()
 
-            def partners(generator: Generator, count: int, position: int = position) -> list[int]:
-                return self._partners(order, position, generator, count)
-
-            generator = self._generator(epoch, position)
-            instances.append(self._augmentation(generator, index, partners, out, mosaic))
-            metas.append(self._dataset.meta(index))
-        batch = collate(images, instances, metas, self._with_masks)
+    def _batch(self, order: NDArray[np.int64], moment: tuple[int, int, bool]) -> Batch:
+        plan, (epoch, step, _) = self._plan, moment
+        images = self._memory.images(plan.batch_size, plan.side(epoch, step))
+        rows = range(plan.batch_size)
+        instances = plan.fill(self._augmentation, order, moment, rows, images.numpy())
+        metas = [plan.dataset.meta(index) for index in plan.indices(order, step)]
+        batch = collate(images, instances, metas, plan.with_masks)
         return batch.pin_memory() if self._pin_memory else batch
-
-    def _partners(
-        self, order: NDArray[np.int64], position: int, generator: Generator, count: int
-    ) -> list[int]:
-        """Images shown in the batches before, in this position's column of the batch."""
-        width = max(1, self._global_batch // COLUMNS)
-        step, place = divmod(position, self._global_batch)
-        column = place // width * width
-        width_here = min(width, self._global_batch - column)
-        drawn = []
-        for number in generator.integers(0, PARTNERS, count).tolist():
-            back, across = divmod(number, width)
-            first = (step - 1 - back) * self._global_batch + column
-            drawn.append(int(order[(first + across % width_here) % len(order)]))
-        return drawn
-
-    def _side(self, epoch: int, step: int) -> int:
-        """The size of a batch's images: a multiple of 32 near `image_size`."""
-        base = self._dataset.image_size
-        if not self._config.multi_scale:
-            return base
-        generator = self._generator(epoch, _SIZE, step)
-        gain = 1 + generator.uniform(-1, 1) * self._config.multi_scale
-        return max(round(base * gain / 32), 1) * 32
-
-    def _generator(self, epoch: int, position: int, step: int = 0) -> Generator:
-        key = np.array((self._seed % 2**64, (epoch << 32) + position), np.uint64)
-        return Generator(Philox(key=key, counter=np.array((0, step, 0, 0), np.uint64)))
 
 
 def val_loader(

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from yolor_gp.data.annotation_table import SCHEMA, AnnotationTable
-from yolor_gp.data.array_file import read_arrays, write_arrays
+from yolor_gp.data.array_file import write_arrays
 from yolor_gp.data.file_lock import file_lock
 
 
@@ -53,6 +53,6 @@ def cached_table(
 
 def _read(file: Path) -> AnnotationTable | None:
     try:
-        return AnnotationTable.from_arrays(*read_arrays(file))
+        return AnnotationTable.read(file)
     except (OSError, ValueError, KeyError):
         return None
