@@ -104,7 +104,7 @@ class TrainLoader:
         if self._processes is None or not self._processes.close.alive:
             self._processes = WorkerProcesses(self._plan, self._count)
         batches = self._processes.run(epoch, steps, mosaic)
-        return (batch.pin_memory() for batch in batches) if self._pin_memory else batches
+        return self._pinned(batches) if self._pin_memory else batches
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The images of an epoch, i64[N]."""
@@ -114,6 +114,11 @@ class TrainLoader:
         """End the worker processes; the next epoch would start new ones."""
         if self._processes is not None:
             self._processes.close()
+
+    @staticmethod
+    def _pinned(batches: Iterator[Batch]) -> Iterator[Batch]:
+        """Copied to page-locked memory on a thread, ahead of the consumer."""
+        return Workers(1).run(batch.pin_memory for batch in batches)
 
     def _batch(self, order: NDArray[np.int64], moment: tuple[int, int, bool]) -> Batch:
         plan, (epoch, step, _) = self._plan, moment
