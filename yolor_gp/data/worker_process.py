@@ -14,6 +14,7 @@ import sys
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
+from typing import TypeAlias
 
 import cv2
 import numpy as np
@@ -48,6 +49,10 @@ class Part:
     boxes: NDArray[np.float32]
     labels: NDArray[np.int64]
     index_map: NDArray[np.int16] | None = None
+
+
+Answer: TypeAlias = Part | UserError | str
+"""str: the traceback of an error that should not have been."""
 
 
 def slot_views(
@@ -97,7 +102,7 @@ def _serve(handle: int) -> None:
             slots[job.slot] = SharedMemory(job.size, _receive_handle(channel))
         if job.moment[0] != epoch:
             epoch, order = job.moment[0], plan.order(job.moment[0])
-        answer: Part | UserError | str
+        answer: Answer
         try:
             memory = slots[job.slot].bytes()
             images, maps = slot_views(memory, plan.batch_size, job.side)

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from yolor_gp.data.batch_plan import BatchPlan
 from yolor_gp.data.shared_memory import SharedMemory
-from yolor_gp.data.worker_process import Job, Part, slot_views
+from yolor_gp.data.worker_process import Answer, Job, Part, slot_views
 from yolor_gp.errors import UserError
 from yolor_gp.structures.batch import MASK_STRIDE, Batch, Targets
 
@@ -79,7 +79,7 @@ class WorkerProcesses:
         turn = self._turn = object()
         try:
             while self._running:
-                self._receive(drop=True)
+                self._receive()
             order = self._plan.order(epoch)
             for step in steps:
                 self._send(epoch, step, mosaic)
@@ -129,23 +129,14 @@ class WorkerProcesses:
         self._slots.append(_Slot(SharedMemory(size)))
         return len(self._slots) - 1, self._slots[-1]
 
-    def _receive(self, drop: bool = False) -> list[Part]:
+    def _receive(self) -> tuple[Job, NDArray[np.uint8], list[Answer]]:
+        """The oldest batch in the making, with what every worker answered."""
         answers = [connection.recv() for connection in self._connections]
-        if not drop:
-            for answer in answers:
-                if isinstance(answer, UserError):
-                    self._running.popleft()
-                    raise answer
-                if isinstance(answer, str):
-                    self._running.popleft()
-                    raise RuntimeError(f"a worker of the loader failed:\n{answer}")
-            return answers
-        self._running.popleft()
-        return []
+        return *self._running.popleft(), answers
 
     def _receive_batch(self, order: NDArray[np.int64]) -> Batch:
-        parts = self._receive()
-        job, memory = self._running.popleft()
+        job, memory, answers = self._receive()
+        parts = [_part(answer) for answer in answers]
         images, maps = slot_views(memory, self._plan.batch_size, job.side)
         index_map = None
         if self._plan.with_masks:
@@ -167,6 +158,14 @@ class WorkerProcesses:
             "a worker process of the loader ended unexpectedly, perhaps killed for want of memory;"
             " lower --workers, or choose --cache none"
         )
+
+
+def _part(answer: Answer) -> Part:
+    if isinstance(answer, UserError):
+        raise answer
+    if isinstance(answer, str):
+        raise RuntimeError(f"a worker of the loader failed:\n{answer}")
+    return answer
 
 
 def _joined(

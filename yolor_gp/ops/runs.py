@@ -79,26 +79,48 @@ def runs_of_windows(
     windows: i64[N, 4] left, top, right, bottom (exclusive); columns: per mask bool[width, height].
     """
     pairs = zip(columns, windows.tolist(), strict=True)
-    return runs_of([_changes(mask, left, top, size) for mask, (left, top, _, _) in pairs], size)
+    origins = np.arange(len(windows)) * (size[0] * size[1] + 1)
+    keys = [
+        origin + _changes(mask, left, top, size[0])
+        for origin, (mask, (left, top, _, _)) in zip(origins, pairs, strict=True)
+    ]
+    return runs_of_keys(keys, len(windows), size)
 
 
-def join_changes(positions: NDArray[np.int64]) -> NDArray[np.int64]:
+def runs_of_keys(parts: Sequence[NDArray[np.int64]], count: int, size: tuple[int, int]) -> Runs:
+    """`Runs` of `count` masks from all their changes, in any order.
+
+    parts: of keys, mask * (height * width + 1) + position; changes at the same place undo each
+    other, and one at the image's very end, height * width, is none.
+    """
+    keys = np.concatenate([np.zeros(0, np.int64), *parts])
+    keys.sort()
+    keys = _join_changes(keys)
+    origins = np.arange(count + 1) * (size[0] * size[1] + 1)
+    ends, beyond = np.searchsorted(keys, origins[1:] - 1), np.searchsorted(keys, origins[1:])
+    keys = np.delete(keys, ends[ends < beyond])
+    offsets = np.searchsorted(keys, origins)
+    keys -= np.repeat(origins[:-1], np.diff(offsets))
+    return Runs((int(size[0]), int(size[1])), keys, offsets)
+
+
+def _join_changes(positions: NDArray[np.int64]) -> NDArray[np.int64]:
     """Rising positions without those that occur an even number of times: they undo each other."""
-    if not (positions[1:] == positions[:-1]).any():
+    again = np.flatnonzero(positions[1:] == positions[:-1])
+    if not len(again):
         return positions
-    first = np.flatnonzero(np.diff(positions, prepend=-1))
-    counts = np.diff(first, append=len(positions))
-    single: NDArray[np.int64] = positions[first[counts % 2 == 1]]
-    return single
+    first = again[np.diff(again, prepend=-2) > 1]
+    counts = np.searchsorted(positions, positions[first], "right") - first
+    kept = np.ones(len(positions), np.bool_)
+    kept[again] = kept[again + 1] = False
+    kept[first] = counts % 2 == 1
+    return positions[kept]
 
 
-def _changes(
-    mask: NDArray[np.bool_], left: int, top: int, size: tuple[int, int]
-) -> NDArray[np.int64]:
-    width, height = mask.shape
-    padded = np.zeros((width, height + 2), dtype=np.bool_)
+def _changes(mask: NDArray[np.bool_], left: int, top: int, height: int) -> NDArray[np.int64]:
+    """Where the pixel columns of a window begin and end in an image of this height."""
+    padded = np.zeros((mask.shape[0], mask.shape[1] + 2), dtype=np.bool_)
     padded[:, 1:-1] = mask
     column, row = np.nonzero(padded[:, 1:] != padded[:, :-1])
-    # Of a window as high as the image, a run may go on into the next column.
-    changes = join_changes((column + left) * size[0] + row + top)
-    return changes[:-1] if len(changes) and changes[-1] == size[0] * size[1] else changes
+    changes: NDArray[np.int64] = (column + left) * height + row + top
+    return changes
