@@ -2,7 +2,7 @@
 #   make install    the project with its development tools
 #   make demo       train, evaluate and draw on the built-in data set
 #   make test       the default suite          make test-all   with the slow and multi-process tests
-#   make check      lint, types and tests
+#   make check      lint, types and tests       make test-gpu   what needs a CUDA device
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -14,7 +14,7 @@ PYTHON := $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	&& echo $$python && break; done)
 endif
 
-.PHONY: install demo test test-all test-ddp check lint types clean
+.PHONY: install demo test test-all test-ddp test-gpu check lint types clean
 
 install: $(STAMP)
 
@@ -37,6 +37,9 @@ test-all: $(STAMP)
 
 test-ddp: $(STAMP)
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest --quiet -m "ddp and not slow"
+
+test-gpu: $(STAMP)
+	$(BIN)/python -m pytest --quiet -m gpu
 
 lint: $(STAMP)
 	$(BIN)/ruff check .

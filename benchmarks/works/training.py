@@ -50,7 +50,10 @@ def our_stepper(
     precision = choose_precision("auto", device)
     precision.prepare(network)
     criterion = DetectionLoss(
-        config.loss, num_classes=network.num_classes, image_size=settings.image_size
+        config.loss,
+        num_classes=network.num_classes,
+        image_size=settings.image_size,
+        anchors=network.anchors.cpu(),
     )
     optimizer = build_optimizer(network, config.optimizer, config.optimizer.weight_decay)
     average = WeightAverage(network, config.ema)

@@ -47,7 +47,7 @@ def _fits(task: Task, precision: Precision, device: torch.device) -> bool:
         with precision.autocast():
             outputs = network.train()(precision.images(batch.images, device))
         with precision.full():
-            losses = task.criterion(to_float32(outputs), batch.targets.to(device))
+            losses = task.criterion(to_float32(outputs), batch.targets)
         losses.total.backward()  # type: ignore[no-untyped-call]
         return torch.cuda.max_memory_allocated(device) < limit
     except torch.OutOfMemoryError:

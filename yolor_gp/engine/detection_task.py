@@ -122,6 +122,7 @@ def detection_task(
         image_size=config.image_size,
         reduce_counts=world.sum if world.size > 1 else None,
         world_size=world.size,
+        anchors=network.anchors.cpu(),
     )
     return Task(
         network=network,

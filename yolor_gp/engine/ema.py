@@ -36,8 +36,8 @@ class WeightAverage:
         self.updates += 1
         averaged, copied = _float_and_other_tensors(source)
         torch._foreach_lerp_(self._averaged, averaged, 1 - decay_at(self.config, self.updates))
-        for mine, theirs in zip(self._copied, copied, strict=True):
-            mine.copy_(theirs)
+        if copied:
+            torch._foreach_copy_(self._copied, copied)
 
     def state_dict(self) -> dict[str, Any]:
         """{"updates": count, "network": tensors}."""

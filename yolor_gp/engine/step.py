@@ -134,8 +134,7 @@ class Stepper:
         with self._precision.autocast():
             outputs = self._wrapped(images)
         with self._precision.full():
-            targets = batch.targets.to(self._device)
-            losses = self._task.criterion(to_float32(outputs), targets)
+            losses = self._task.criterion(to_float32(outputs), batch.targets)
         self._names = loss_names(losses)
         values = [getattr(losses, name).detach().reshape(()) for name in self._names]
         self._losses.append(torch.stack(values).float())

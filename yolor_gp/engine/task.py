@@ -26,7 +26,7 @@ class ItemMeta(Protocol):
 
 
 class TrainingBatch(Protocol):
-    """images: u8 or f32 [B, 3, H, W]; targets: what the criterion takes, with `.to(device)`."""
+    """images: u8 or f32 [B, 3, H, W]; targets: what the criterion takes."""
 
     @property
     def images(self) -> Tensor: ...  # noqa: D102
@@ -79,7 +79,8 @@ class Evaluation:
 class Task:
     """Everything that is trained.
 
-    criterion: (outputs of the network in float32, batch.targets) -> Losses;
+    criterion: (outputs of the network in float32, batch.targets as they were loaded) -> Losses; it
+    decides what of them the device gets;
     validate: called on every process with the averaged network and a question "must I stop?";
     returns the same result on every process;
     description: plain values from which the network can be built again, kept in checkpoints;

@@ -7,12 +7,13 @@ of its centre and, per axis, to the neighbour the centre leans to: up to three p
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import torch
 from torch import Tensor
 
 from yolor_gp.ops.boxes import xyxy_to_cxcywh
+from yolor_gp.ops.transfer import send
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction
 
@@ -33,21 +34,33 @@ class Assignment:
     def __len__(self) -> int:
         return self.target.shape[0]
 
+    def to(self, device: torch.device) -> Assignment:
+        """The same positives on `device`."""
+        return Assignment(*(send(getattr(self, field.name), device) for field in fields(self)))
+
 
 # Own cell, then left, upper, right and lower neighbour: (column, row) of each.
 _NEIGHBOURS = ((0, 0), (-1, 0), (0, -1), (1, 0), (0, 1))
 
 
 def assign(
-    levels: Sequence[LevelPrediction], targets: Targets, threshold: float
+    levels: Sequence[LevelPrediction],
+    targets: Targets,
+    threshold: float,
+    anchors: Sequence[Tensor] | None = None,
 ) -> list[Assignment]:
-    """The positives of every level, ordered by neighbour, anchor, object.
+    """The positives of every level, ordered by neighbour, anchor, object; where `targets` are.
 
     An object of w x h px matches an anchor of aw x ah px when max(w/aw, aw/w, h/ah, ah/h) is below
-    `threshold`. How many match depends on the data, so this waits for the device: twice in all,
-    however many levels and images there are.
+    `threshold`. How many match depends on the objects, but not on what is predicted: with targets
+    and `anchors` (those of the levels) on the host, nothing waits for the predictions' device.
     """
-    candidates = [_candidates(level, targets, threshold) for level in levels]
+    if anchors is None:
+        anchors = [level.anchors.to(targets.boxes.device) for level in levels]
+    candidates = [
+        _candidates(level, sizes.float(), targets, threshold)
+        for level, sizes in zip(levels, anchors, strict=True)
+    ]
     found = torch.stack([valid for valid, _ in candidates]).nonzero()
     counts: list[int] = torch.bincount(found[:, 0], minlength=len(levels)).tolist()
     assignments = []
@@ -59,7 +72,7 @@ def assign(
 
 
 def _candidates(
-    level: LevelPrediction, targets: Targets, threshold: float
+    level: LevelPrediction, anchors: Tensor, targets: Targets, threshold: float
 ) -> tuple[Tensor, Tensor]:
     """What may become a positive: bool[5, A, T], and its cell i64[5, T, 2] (column, row)."""
     height, width = level.logits.shape[2:4]
@@ -67,7 +80,7 @@ def _candidates(
     boxes = xyxy_to_cxcywh(targets.boxes)
     centre, size = boxes[:, :2] / level.stride, boxes[:, 2:]
 
-    ratio = size / level.anchors.float()[:, None]
+    ratio = size / anchors[:, None]
     matches = torch.maximum(ratio, 1 / ratio).amax(dim=2) < threshold
 
     # A centre leans to a side when it is less than half a cell from that side of its cell, and the

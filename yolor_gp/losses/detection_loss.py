@@ -12,6 +12,7 @@ from yolor_gp.losses.assigner import Assignment, assign
 from yolor_gp.losses.box_loss import box_overlaps
 from yolor_gp.losses.focal import binary_cross_entropy
 from yolor_gp.losses.mask_loss import mask_loss
+from yolor_gp.ops.transfer import send
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction, LossParts, RawPredictions
 
@@ -31,6 +32,10 @@ class DetectionLoss:
     the ranks and `world_size` be their number; every rank calls it once a step, also without
     objects. Then the mean of the ranks' gradients is the gradient of one process with all images,
     and the mean of their parts its parts, provided all ranks have equally many images.
+
+    Targets may stay on the host: what depends on them is worked out there, while the device is
+    still busy with the network, and no step of the loss waits for it. For that `anchors`, f32
+    [levels, A, 2] on the host, must be those of the predictions, which are asked without them.
     """
 
     def __init__(
@@ -41,27 +46,32 @@ class DetectionLoss:
         image_size: int,
         reduce_counts: Callable[[Tensor], Tensor] | None = None,
         world_size: int = 1,
+        anchors: Tensor | None = None,
     ) -> None:
         self.config = config
         self.num_classes = num_classes
         self.image_size = image_size
         self.reduce_counts = reduce_counts
         self.world_size = world_size
+        self._anchors = None if anchors is None else list(anchors)
 
     def __call__(self, raw: RawPredictions, targets: Targets) -> LossParts:
         """The parts after their gains, and world_size * images * their sum as `total`."""
         self._check(raw, targets)
-        positives = assign(raw.levels, targets, self.config.anchor_threshold)
-        counts = self._shared_counts(positives, raw)
+        device = raw.levels[0].logits.device
+        positives = assign(raw.levels, targets, self.config.anchor_threshold, self._anchors)
+        counts = self._shared_counts(positives, device)
         zero = raw.levels[0].logits.new_zeros((), dtype=torch.float32)
         box, objectness, classification = zero, zero, zero
         rows = []
-        for index, (level, found) in enumerate(zip(raw.levels, positives, strict=True)):
+        there = targets.to(device)
+        for index, (level, matched) in enumerate(zip(raw.levels, positives, strict=True)):
+            found = matched.to(device)
             logits = level.logits[found.image, found.anchor, found.row, found.column].float()
-            overlaps = box_overlaps(level, logits, found, targets)
+            overlaps = box_overlaps(level, logits, found, there)
             box = box + (1 - overlaps).sum() / counts[index]
             objectness = objectness + self._objectness(index, level, found, overlaps.detach())
-            classification = classification + self._classes(logits, found, targets) / counts[index]
+            classification = classification + self._classes(logits, found, there) / counts[index]
             rows.append(logits)
         mask = self._masks(raw, targets, positives, rows, zero)
 
@@ -97,10 +107,9 @@ class DetectionLoss:
                     f"got {list(targets.index_map.shape)}"
                 )
 
-    def _shared_counts(self, positives: list[Assignment], raw: RawPredictions) -> Tensor:
+    def _shared_counts(self, positives: list[Assignment], device: torch.device) -> Tensor:
         """Positives per level as every rank should divide by: the mean over ranks, 1 for none."""
-        device = raw.levels[0].logits.device
-        counts = torch.tensor([float(len(found)) for found in positives], device=device)
+        counts = send(torch.tensor([float(len(found)) for found in positives]), device)
         if self.reduce_counts is not None:
             counts = self.reduce_counts(counts) / self.world_size
         return torch.where(counts > 0, counts, torch.ones_like(counts))
@@ -149,6 +158,7 @@ class DetectionLoss:
         """The sum over levels and images of the mean over the image's positives on the level."""
         if raw.prototypes is None:
             return zero
+        # Here positives and targets are still where they came from.
         target = torch.cat([found.target for found in positives])
         coefficients = torch.cat([logits[:, 5 + self.num_classes :] for logits in rows])
         index_map = targets.index_map
@@ -158,7 +168,7 @@ class DetectionLoss:
             index_map = raw.prototypes.new_zeros(
                 (len(raw.prototypes), *raw.prototypes.shape[2:]), dtype=torch.uint8
             )
-            weight = coefficients.new_zeros(0)
+            weight = torch.zeros(0, device=target.device)
         else:
             weight = torch.cat([_image_shares(found, len(raw.prototypes)) for found in positives])
         finest = raw.levels[0]

@@ -9,7 +9,7 @@ a bounded piece at a time, and nothing but the gradient is kept for the backward
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import torch
@@ -17,6 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
+from yolor_gp.ops.transfer import send
 from yolor_gp.structures.batch import Targets
 
 _PIECE = {"cpu": 1 << 16, "cuda": 1 << 25}
@@ -40,11 +41,16 @@ def mask_loss(
     A positive's loss is the cross entropy of coefficients @ prototypes against the object's mask,
     kept inside the box, averaged over all h * w cells and divided by the box's relative area.
     Float32 also under autocast; an empty P gives 0 with zero gradients. The shapes of the pieces
-    depend on the boxes, so this waits for the device once.
+    depend on the boxes, so this waits for the device on which `targets`, `target` and `weight` are;
+    best they are on the host.
     """
-    plan = _plan(prototypes, targets, target, weight, image_size)
+    device = prototypes.device
+    height, width = prototypes.shape[2:]
+    limit = _PIECE.get(device.type, 1 << 22)
+    plan = _plan((height, width), targets, target, weight, image_size, limit).to(device)
     flat = prototypes.float().permute(0, 2, 3, 1).flatten(0, 2)
-    total: Tensor = _MaskLoss.apply(coefficients.float(), flat, index_map.flatten(), plan)
+    cells = index_map.to(device, non_blocking=True).flatten()
+    total: Tensor = _MaskLoss.apply(coefficients.float(), flat, cells, plan)
     return total
 
 
@@ -68,17 +74,24 @@ class _Plan:
     weight: Tensor
     pieces: list[tuple[int, int, int, int]]
 
+    def to(self, device: torch.device) -> _Plan:
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
+        sent: dict[str, Any] = {name: send(value, device) for name, value in tensors.items()}
+        return replace(self, **sent)
+
 
 def _plan(
-    prototypes: Tensor,
+    map_size: tuple[int, int],
     targets: Targets,
     target: Tensor,
     weight: Tensor,
     image_size: tuple[int, int],
+    limit: int,
 ) -> _Plan:
-    rows, columns = prototypes.shape[2:]
-    cells = prototypes.new_tensor((columns, rows) * 2, dtype=torch.float32)
-    pixels = prototypes.new_tensor((image_size[1], image_size[0]) * 2, dtype=torch.float32)
+    (rows, columns), device = map_size, target.device
+    cells = torch.tensor((columns, rows) * 2, dtype=torch.float32, device=device)
+    pixels = torch.tensor((image_size[1], image_size[0]) * 2, dtype=torch.float32, device=device)
     relative = targets.boxes / pixels
     # A cell belongs to the box when its index lies in [left, right): so the end rounds up, too.
     window = (relative * cells).ceil().clamp(min=0).minimum(cells).long()
@@ -106,7 +119,7 @@ def _plan(
         count=count[by_area],
         order=target.argsort(stable=True),
         weight=weight / scale,
-        pieces=_pieces(areas, counts, _PIECE.get(target.device.type, 1 << 22)),
+        pieces=_pieces(areas, counts, limit),
     )
 
 
