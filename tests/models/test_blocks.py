@@ -55,14 +55,16 @@ def test_every_parameter_learns_unless_a_gradient_is_stopped(
 ) -> None:
     torch.manual_seed(0)
     block = construct(name, arguments)
+    inputs = inputs_of(block)
+    # A block without parameters hands the gradient on, but for one input that may be stopped.
     parameters = list(block.parameters())
-    if not parameters:
-        pytest.skip("no parameters")
-    outputs = tensors_of(block(inputs_of(block)))
+    learning = parameters or [tensor.requires_grad_() for tensor in tensors_of(inputs)]
+    stopped = 0 if parameters else int(bool(arguments.get("stop_gradient")))
+    outputs = tensors_of(block(inputs))
     loss = sum((tensor**2).sum() for tensor in outputs)
     assert isinstance(loss, Tensor)
     loss.backward()  # type: ignore[no-untyped-call]
-    assert all(p.grad is not None for p in parameters)
+    assert sum(tensor.grad is None for tensor in learning) == stopped
 
 
 @pytest.mark.parametrize("name", sorted(known_blocks()))
