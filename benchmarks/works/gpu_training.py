@@ -6,6 +6,7 @@ import itertools
 import json
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -28,12 +29,13 @@ WARM, STEPS = 10, 30
 
 
 def ours(settings: Settings, model: str, batch: int, resident: bool = False) -> Run:
-    """The engine's stepper fed by the loader, or (resident) by one batch that is on the device."""
+    """The engine's stepper fed by the loader, or (resident) by images that are on the device."""
     network = our_network(model).to(settings.device).train()
     step = our_stepper(settings, network)
     batches = _batches(settings, batch)
     if resident:
-        batches = itertools.repeat(next(batches).to(torch.device(settings.device)))
+        one = next(batches)
+        batches = itertools.repeat(replace(one, images=one.images.to(settings.device)))
     facts: dict[str, Any] = {"parameters": parameters(network)}
 
     def run() -> Timed:

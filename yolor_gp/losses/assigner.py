@@ -55,11 +55,10 @@ def assign(
     `threshold`. How many match depends on the objects, but not on what is predicted: with targets
     and `anchors` (those of the levels) on the host, nothing waits for the predictions' device.
     """
-    if anchors is None:
-        anchors = [level.anchors.to(targets.boxes.device) for level in levels]
+    known = [level.anchors for level in levels] if anchors is None else anchors
     candidates = [
-        _candidates(level, sizes.float(), targets, threshold)
-        for level, sizes in zip(levels, anchors, strict=True)
+        _candidates(level, sizes.to(targets.boxes), targets, threshold)
+        for level, sizes in zip(levels, known, strict=True)
     ]
     found = torch.stack([valid for valid, _ in candidates]).nonzero()
     counts: list[int] = torch.bincount(found[:, 0], minlength=len(levels)).tolist()

@@ -73,7 +73,7 @@ class DetectionLoss:
             objectness = objectness + self._objectness(index, level, found, overlaps.detach())
             classification = classification + self._classes(logits, found, there) / counts[index]
             rows.append(logits)
-        mask = self._masks(raw, targets, positives, rows, zero)
+        mask = self._masks(raw, targets, there.index_map, positives, rows, zero)
 
         images = raw.levels[0].logits.shape[0]
         levels = _GAIN_LEVELS / len(raw.levels)
@@ -151,6 +151,7 @@ class DetectionLoss:
         self,
         raw: RawPredictions,
         targets: Targets,
+        index_map: Tensor | None,
         positives: list[Assignment],
         rows: list[Tensor],
         zero: Tensor,
@@ -158,10 +159,9 @@ class DetectionLoss:
         """The sum over levels and images of the mean over the image's positives on the level."""
         if raw.prototypes is None:
             return zero
-        # Here positives and targets are still where they came from.
+        # Positives and targets are still where they came from.
         target = torch.cat([found.target for found in positives])
         coefficients = torch.cat([logits[:, 5 + self.num_classes :] for logits in rows])
-        index_map = targets.index_map
         if index_map is None:
             # Nothing to learn from, but DDP waits for every parameter: the prototypes stay in.
             target, coefficients = target[:0], coefficients[:0]

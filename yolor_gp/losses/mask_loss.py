@@ -49,8 +49,7 @@ def mask_loss(
     limit = _PIECE.get(device.type, 1 << 22)
     plan = _plan((height, width), targets, target, weight, image_size, limit).to(device)
     flat = prototypes.float().permute(0, 2, 3, 1).flatten(0, 2)
-    cells = index_map.to(device, non_blocking=True).flatten()
-    total: Tensor = _MaskLoss.apply(coefficients.float(), flat, cells, plan)
+    total: Tensor = _MaskLoss.apply(coefficients.float(), flat, index_map.flatten(), plan)
     return total
 
 

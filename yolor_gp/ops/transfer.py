@@ -13,5 +13,5 @@ def send(tensor: Tensor, device: torch.device) -> Tensor:
     and wait.
     """
     if device.type == "cuda" and tensor.device.type == "cpu":
-        tensor = tensor.pin_memory()
+        tensor = tensor.pin_memory()  # itself if it is page-locked already
     return tensor.to(device, non_blocking=True)

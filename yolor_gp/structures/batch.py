@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from yolor_gp.ops.transfer import send
 from yolor_gp.structures.checks import check_tensor
 from yolor_gp.structures.letterbox import Letterbox
 
@@ -50,25 +52,17 @@ class Targets:
     def __len__(self) -> int:
         return self.boxes.shape[0]
 
-    def to(self, device: torch.device, non_blocking: bool = True) -> Targets:
-        """The same targets on `device`."""
-        index_map = self.index_map
-        return Targets(
-            self.image_index.to(device, non_blocking=non_blocking),
-            self.boxes.to(device, non_blocking=non_blocking),
-            self.labels.to(device, non_blocking=non_blocking),
-            None if index_map is None else index_map.to(device, non_blocking=non_blocking),
-        )
+    def to(self, device: torch.device) -> Targets:
+        """The same targets on `device`, on their way while the host goes on."""
+        return self._each(lambda tensor: send(tensor, device))
 
     def pin_memory(self) -> Targets:
         """The same targets in page-locked memory, for asynchronous copies to a GPU."""
-        index_map = self.index_map
-        return Targets(
-            self.image_index.pin_memory(),
-            self.boxes.pin_memory(),
-            self.labels.pin_memory(),
-            None if index_map is None else index_map.pin_memory(),
-        )
+        return self._each(torch.Tensor.pin_memory)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> Targets:
+        index_map = None if self.index_map is None else change(self.index_map)
+        return Targets(change(self.image_index), change(self.boxes), change(self.labels), index_map)
 
 
 @dataclass(frozen=True)
@@ -89,11 +83,6 @@ class Batch:
 
     def __len__(self) -> int:
         return len(self.metas)
-
-    def to(self, device: torch.device, non_blocking: bool = True) -> Batch:
-        """The same batch on `device`."""
-        images = self.images.to(device, non_blocking=non_blocking)
-        return replace(self, images=images, targets=self.targets.to(device, non_blocking))
 
     def pin_memory(self) -> Batch:
         """The same batch in page-locked memory; torch's DataLoader calls this."""
