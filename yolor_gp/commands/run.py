@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
 from yolor_gp.errors import UserError
+from yolor_gp.ops.allocator import keep_freed_memory
 
 Main: TypeAlias = Callable[[Sequence[str] | None], int]
 
@@ -19,6 +20,7 @@ def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
 
     Any other exception is a fault of the program and keeps its traceback.
     """
+    keep_freed_memory()
     try:
         return main(arguments)
     except UserError as error:
