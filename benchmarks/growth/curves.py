@@ -74,11 +74,11 @@ CURVES = {
         ("masks", "rle", "kept", "memory"),
     ),
     "workers": _Plan(
-        "workers of the loader: batches of 16 at 640 from the RAM cache",
+        "workers of the loader, processes: batches of 16 at 640 from the RAM cache",
         (0, 1, 2, 4),
         measure.workers,
-        ("workers", "images/s", "memory MiB"),
-        ("rate", "memory"),
+        ("workers", "images/s", "MiB of all processes"),
+        ("rate", "family"),
     ),
 }
 

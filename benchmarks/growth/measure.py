@@ -17,7 +17,7 @@ import numpy as np
 import torch
 
 from benchmarks.datasets import copies, write_coco_yaml
-from benchmarks.growth.isolated import Point, isolated
+from benchmarks.growth.isolated import Point, family_memory, isolated
 from benchmarks.inputs import FRAME, instances, prototypes
 from benchmarks.inputs_coco import truth_and_results
 from benchmarks.networks import our_network, training_batch
@@ -177,7 +177,8 @@ def detections(settings: Settings, count: int) -> Point:
 
 
 def workers(settings: Settings, count: int) -> Point:
-    """Images a second of the loader."""
+    """Images a second of the loader, and the memory of its processes with the cache."""
+    before = family_memory()
     config = load_data_config(copies(settings, 1) / "data.yaml")
     dataset = open_dataset(config, "train", image_size=settings.image_size, cache="ram")
     for index in range(len(dataset)):
@@ -195,4 +196,4 @@ def workers(settings: Settings, count: int) -> Point:
         for _ in range(8):
             next(batches)
         rates.append(8 * settings.batch_size / (time.perf_counter() - begin))
-    return {"rate": float(np.median(rates))}
+    return {"rate": float(np.median(rates)), "family": family_memory() - before}

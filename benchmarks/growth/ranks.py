@@ -16,6 +16,7 @@ from benchmarks.networks import our_network, parameters, training_batch
 from benchmarks.settings import Settings
 from benchmarks.works.training import our_stepper
 from yolor_gp.engine.distributed import World, open_world
+from yolor_gp.ops.allocator import keep_freed_memory
 
 LINKS = {
     "10 Gbit/s Ethernet": 1.25e9,
@@ -88,6 +89,7 @@ def _run(settings: Settings, size: int, exchanging: bool) -> dict[str, float]:
 def _rank(
     settings: Settings, rank: int, size: int, port: int, exchanging: bool, results: Any
 ) -> None:
+    keep_freed_memory()
     torch.set_num_threads(1)
     os.environ.update(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size),
