@@ -82,24 +82,17 @@ def crossings(
     quads = _quads(group, axes, image_size, strip, row)
     upper = _Edge.between(probability, above, strip, row)
     lower = _Edge.between(probability, above, strip, row + 1)
-    scale, weights = 1 / axes[0].scale, axes[1].weight
     keys = [np.zeros(0, np.int64)]
     for step in range(int(quads.pixels.max(initial=0))):
-        weight = weights.take(quads.first + step, mode="clip")
+        weight = axes[1].weight.take(quads.first + step, mode="clip")
         begin, begins_above = upper.at(weight, threshold)
         end, ends_above = lower.at(weight, threshold)
         crossed = np.flatnonzero((begins_above != ends_above) & (step < quads.pixels))
         begin, end = begin[crossed], end[crossed]
-        end -= begin
         with np.errstate(divide="ignore", invalid="ignore"):
-            exact = (threshold - begin) / end * scale + quads.origin[crossed]
-            # The first pixel row on the side of the lower edge; the threshold itself is outside.
-            below = np.where(ends_above[crossed], np.floor(exact) + 1, np.ceil(exact))
-            pixel = below.astype(np.int64)
-        pixel = np.minimum(np.maximum(pixel, quads.top[crossed]), quads.bottom[crossed])
-        pixel += quads.key[crossed]
-        pixel += step * image_size[0]
-        keys.append(pixel)
+            share = (threshold - begin) / (end - begin)
+            rows = quads.pixel_rows(crossed, share / axes[0].scale, ends_above[crossed])
+        keys.append(rows + quads.key[crossed] + step * image_size[0])
     return np.concatenate(keys)
 
 
@@ -151,6 +144,20 @@ class _Quads:
     top: NDArray[np.int64]
     bottom: NDArray[np.int64]
     key: NDArray[np.int64]
+
+    def pixel_rows(
+        self,
+        which: NDArray[np.int64],
+        below_edge: NDArray[np.floating[Any]],
+        ends_above: NDArray[np.bool_],
+    ) -> NDArray[np.int64]:
+        """The first pixel row on the lower edge's side of a crossing, `below_edge` pixels on.
+
+        A pixel that has the threshold itself is not above it.
+        """
+        exact = self.origin[which] + below_edge
+        row = np.where(ends_above, np.floor(exact) + 1, np.ceil(exact)).astype(np.int64)
+        return np.minimum(np.maximum(row, self.top[which]), self.bottom[which])
 
 
 def _quads(
