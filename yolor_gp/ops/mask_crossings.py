@@ -77,21 +77,19 @@ def crossings(
     cells: f32[w + 1, h + 1, K] prototypes, the last of each axis twice; axes: rows, columns.
     """
     probability = _probability(group, cells)
-    above = probability > threshold
-    strip, row = _mixed(above, group)
+    strip, row = _mixed(probability > threshold, group)
     quads = _quads(group, axes, image_size, strip, row)
-    upper = _Edge.between(probability, above, strip, row)
-    lower = _Edge.between(probability, above, strip, row + 1)
+    upper = _Edge.between(probability, strip, row)
+    lower = _Edge.between(probability, strip, row + 1)
     keys = [np.zeros(0, np.int64)]
     for step in range(int(quads.pixels.max(initial=0))):
         weight = axes[1].weight.take(quads.first + step, mode="clip")
-        begin, begins_above = upper.at(weight, threshold)
-        end, ends_above = lower.at(weight, threshold)
-        crossed = np.flatnonzero((begins_above != ends_above) & (step < quads.pixels))
+        begin, end = upper.at(weight), lower.at(weight)
+        ends_above = end > threshold
+        crossed = np.flatnonzero(((begin > threshold) != ends_above) & (step < quads.pixels))
         begin, end = begin[crossed], end[crossed]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            share = (threshold - begin) / (end - begin)
-            rows = quads.pixel_rows(crossed, share / axes[0].scale, ends_above[crossed])
+        share = (threshold - begin) / (end - begin)
+        rows = quads.pixel_rows(crossed, share / axes[0].scale, ends_above[crossed])
         keys.append(rows + quads.key[crossed] + step * image_size[0])
     return np.concatenate(keys)
 
@@ -193,40 +191,27 @@ def _quads(
 
 @dataclass(frozen=True)
 class _Edge:
-    """The upper or lower edge of each quad, left + weight * rise; some, all: of its ends above."""
+    """The upper or lower edge of each quad: left + weight * rise.
+
+    For weights below 1 that lies between both ends, also rounded to float32: so on the side of the
+    threshold that the quads around take the edge for, and changes come in pairs.
+    """
 
     left: NDArray[np.float32]
     rise: NDArray[np.float32]
-    some: NDArray[np.bool_]
-    all: NDArray[np.bool_]
 
     @classmethod
     def between(
-        cls,
-        probability: NDArray[np.float32],
-        above: NDArray[np.bool_],
-        strip: NDArray[np.int64],
-        row: NDArray[np.int64],
+        cls, probability: NDArray[np.float32], strip: NDArray[np.int64], row: NDArray[np.int64]
     ) -> _Edge:
         """From the cells at `row` of `strip` to those of the next strip."""
         index = strip * probability.shape[1] + row
-        following = index + probability.shape[1]
-        left, is_left = probability.ravel()[index], above.ravel()[index]
-        rise, is_right = probability.ravel()[following], above.ravel()[following]
-        rise -= left
-        return cls(left, rise, is_left | is_right, is_left & is_right)
+        left = probability.ravel()[index]
+        index += probability.shape[1]
+        return cls(left, probability.ravel()[index] - left)
 
-    def at(
-        self, weight: NDArray[np.float32], threshold: np.float32
-    ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
-        """Values, and whether they are above the threshold.
-
-        Rounded, a value may leave those it lies between. But on which side of the threshold it is
-        must be what the quads around this one take it for, or changes would not come in pairs.
-        """
-        value = self.rise * weight
+    def at(self, weight: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Values at one pixel column of each quad."""
+        value: NDArray[np.float32] = self.rise * weight
         value += self.left
-        above = value > threshold
-        above &= self.some
-        above |= self.all
-        return value, above
+        return value
