@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import signal
+import sys
 import time
 from pathlib import Path
 
@@ -108,6 +109,18 @@ def test_workers_end_with_a_killed_loader(painted: Painted) -> None:
     os.close(reader)
     os.waitpid(parent, 0)
     assert len(processes) == 3 and gone(processes)
+
+
+def test_workers_import_nothing_that_lies_in_the_working_folder(
+    painted: Painted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A program started elsewhere does not, either."""
+    for name in ("json", "cv2", "torch", "yolor_gp"):
+        (tmp_path / f"{name}.py").write_text("raise SystemExit('imported')\n")
+    dataset = painted.open(64)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", [str(Path(part).absolute()) for part in sys.path if part])
+    assert same(make(dataset, workers=2).epoch(0), make(dataset).epoch(0))
 
 
 def test_labels_are_not_pickled(painted: Painted) -> None:

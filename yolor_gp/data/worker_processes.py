@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 import numpy as np
 import torch
@@ -53,10 +52,11 @@ class WorkerProcesses:
         self._plan, self._shares = plan, plan.shares(count)
         pairs = [socket.socketpair() for _ in self._shares]
         theirs = [their.fileno() for _, their in pairs]
-        arguments = [json.dumps([str(Path.cwd()), *sys.path]), json.dumps(theirs)]
+        arguments = [json.dumps(sys.path), json.dumps(theirs)]
         # In a session of their own: Ctrl-C in a terminal reaches the trainer alone, which decides.
+        # -P: by itself python would import json.py of the working folder, if there is one.
         process = subprocess.Popen(
-            [sys.executable, "-c", _START, *arguments],
+            [sys.executable, "-P", "-c", _START, *arguments],
             pass_fds=theirs,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
