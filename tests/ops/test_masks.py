@@ -115,6 +115,21 @@ def test_on_whole_cells_it_is_what_torch_interpolates() -> None:
         assert np.array_equal(runs.columns(index, (0, 0, 90, 100)), mask.T.numpy())
 
 
+def test_a_pixel_that_has_the_threshold_itself_is_outside() -> None:
+    """Between a cell of exactly 0 and one of exactly 1, above it and below it."""
+    for prototypes in ([[[-200.0], [200.0]]], [[[200.0], [-200.0]]]):
+        for pixels, inside in ((1, 0), (3, 1)):
+            _, runs = masks_in_boxes(
+                np.ones((1, 1), np.float32),
+                np.array(prototypes, np.float32),
+                np.array([[0, 0, 1, pixels]], np.float32),
+                crop=(0, 0, 2, 1),
+                image_size=(pixels, 1),
+                threshold=0.5,
+            )
+            assert runs.areas().tolist() == [inside]
+
+
 def test_the_crop_leaves_out_padding() -> None:
     assert prototype_crop((640, 640), (480, 640), (80, 0), (160, 160)) == (20, 0, 140, 160)
     assert prototype_crop((640, 640), (427, 640), (106, 0), (160, 160)) == (26, 0, 133, 160)

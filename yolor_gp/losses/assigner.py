@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from yolor_gp.ops.boxes import xyxy_to_cxcywh
-from yolor_gp.ops.transfer import send
+from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction
 
@@ -36,7 +36,7 @@ class Assignment:
 
     def to(self, device: torch.device) -> Assignment:
         """The same positives on `device`."""
-        return Assignment(*(send(getattr(self, field.name), device) for field in fields(self)))
+        return Assignment(*(to_device(getattr(self, field.name), device) for field in fields(self)))
 
 
 # Own cell, then left, upper, right and lower neighbour: (column, row) of each.

@@ -12,7 +12,7 @@ from yolor_gp.losses.assigner import Assignment, assign
 from yolor_gp.losses.box_loss import box_overlaps
 from yolor_gp.losses.focal import binary_cross_entropy
 from yolor_gp.losses.mask_loss import mask_loss
-from yolor_gp.ops.transfer import send
+from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction, LossParts, RawPredictions
 
@@ -109,7 +109,7 @@ class DetectionLoss:
 
     def _shared_counts(self, positives: list[Assignment], device: torch.device) -> Tensor:
         """Positives per level as every rank should divide by: the mean over ranks, 1 for none."""
-        counts = send(torch.tensor([float(len(found)) for found in positives]), device)
+        counts = to_device(torch.tensor([float(len(found)) for found in positives]), device)
         if self.reduce_counts is not None:
             counts = self.reduce_counts(counts) / self.world_size
         return torch.where(counts > 0, counts, torch.ones_like(counts))

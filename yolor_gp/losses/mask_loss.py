@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from yolor_gp.ops.transfer import send
+from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
 
 _PIECE = {"cpu": 1 << 16, "cuda": 1 << 25}
@@ -76,7 +76,7 @@ class _Plan:
     def to(self, device: torch.device) -> _Plan:
         values = {field.name: getattr(self, field.name) for field in fields(self)}
         tensors = {name: value for name, value in values.items() if isinstance(value, Tensor)}
-        sent: dict[str, Any] = {name: send(value, device) for name, value in tensors.items()}
+        sent: dict[str, Any] = {name: to_device(value, device) for name, value in tensors.items()}
         return replace(self, **sent)
 
 

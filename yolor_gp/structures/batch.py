@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from yolor_gp.ops.transfer import send
+from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.checks import check_tensor
 from yolor_gp.structures.letterbox import Letterbox
 
@@ -54,7 +54,7 @@ class Targets:
 
     def to(self, device: torch.device) -> Targets:
         """The same targets on `device`, on their way while the host goes on."""
-        return self._each(lambda tensor: send(tensor, device))
+        return self._each(lambda tensor: to_device(tensor, device))
 
     def pin_memory(self) -> Targets:
         """The same targets in page-locked memory, for asynchronous copies to a GPU."""

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 
-def send(tensor: Tensor, device: torch.device) -> Tensor:
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
     """The tensor on `device`, copied without waiting for what the device is doing.
 
     Only page-locked memory is read by a GPU at its leisure; from other memory the host would copy,
