@@ -13,13 +13,13 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Run, Timed, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import TrainConfig
+from yolor_gp.engine.detection_task import detection_loss
 from yolor_gp.engine.distributed import World
 from yolor_gp.engine.ema import WeightAverage
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, choose_precision
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
-from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 
@@ -49,12 +49,7 @@ def our_stepper(
     device, config = torch.device(settings.device), TrainConfig()
     precision = choose_precision("auto", device)
     precision.prepare(network)
-    criterion = DetectionLoss(
-        config.loss,
-        num_classes=network.num_classes,
-        image_size=settings.image_size,
-        anchors=network.anchors.cpu(),
-    )
+    criterion = detection_loss(network, config.loss, settings.image_size, world)
     optimizer = build_optimizer(network, config.optimizer, config.optimizer.weight_decay)
     average = WeightAverage(network, config.ema)
     task: Any = Task(network, criterion, loader=None, validate=None, description={})  # type: ignore[arg-type]

@@ -5,13 +5,13 @@ from __future__ import annotations
 import torch
 
 from yolor_gp.config.model_spec import load_model_spec
-from yolor_gp.config.train_config import OptimizerConfig, TrainConfig
+from yolor_gp.config.train_config import LossConfig, OptimizerConfig
+from yolor_gp.engine.detection_task import detection_loss
 from yolor_gp.engine.distributed import World
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, Precision
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
-from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch, ImageMeta, Targets
@@ -45,10 +45,7 @@ def network(device: torch.device) -> DetectionNetwork:
 def stepper(built: DetectionNetwork, device: torch.device, precision: Precision) -> Stepper:
     """As training makes it."""
     on_host = network(torch.device("cpu"))
-    recipe = TrainConfig()
-    criterion = DetectionLoss(
-        recipe.loss, num_classes=len(NAMES), image_size=SIDE, anchors=on_host.anchors
-    )
+    criterion = detection_loss(on_host, LossConfig(), SIDE, World())
     optimizer = build_optimizer(built, OptimizerConfig(), 5e-4)
     task = Task(built, criterion, loader=None, validate=None, description={})  # type: ignore[arg-type]
     return Stepper(

@@ -13,6 +13,7 @@ from torch import nn
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.config.run_config import RunConfig
+from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loader import train_loader, val_loader
@@ -116,21 +117,27 @@ def detection_task(
         with_masks=network.has_masks,
         pin_memory=on_gpu,
     )
-    criterion = DetectionLoss(
-        recipe.loss,
-        num_classes=network.num_classes,
-        image_size=config.image_size,
-        reduce_counts=world.sum if world.size > 1 else None,
-        world_size=world.size,
-        anchors=network.anchors.cpu(),
-    )
     return Task(
         network=network,
-        criterion=criterion,
+        criterion=detection_loss(network, recipe.loss, config.image_size, world),
         loader=loader,
         validate=_validation(config, data.val, network, world, device, share),
         description=describe(network, config.image_size),
         draw=partial(labelled_batch, names=network.names),
+    )
+
+
+def detection_loss(
+    network: DetectionNetwork, config: LossConfig, image_size: int, world: World
+) -> DetectionLoss:
+    """The loss of `network`, which does not wait for its device."""
+    return DetectionLoss(
+        config,
+        num_classes=network.num_classes,
+        image_size=image_size,
+        reduce_counts=world.sum if world.size > 1 else None,
+        world_size=world.size,
+        anchors=network.anchors.cpu(),
     )
 
 
