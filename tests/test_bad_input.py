@@ -12,11 +12,13 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from bad_input_cases import BadInput, bad_inputs
+from bad_data_cases import data_cases
+from bad_input import BadInput
+from bad_program_cases import program_cases
 
 from yolor_gp.commands.main import main
 
-CASES = bad_inputs()
+CASES = data_cases() + program_cases()
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bad-input.md"
 
 
