@@ -12,7 +12,8 @@ def keep_freed_memory() -> bool:
     """Let this process use again what it has freed, instead of giving it back; False: it can't.
 
     glibc hands large blocks back to the system one by one. Every step of a training on a CPU then
-    gets its activations as new, empty pages: a fifth of its time, for the same peak of memory.
+    gets its activations as new, empty pages: a fifth of its time. Kept, they make peaks a few
+    percent higher, and stay with the process until its end (docs/benchmarks.md has the figures).
     Does nothing where the user has set the allocator, or the C library is another.
     """
     set_by_user = any(name.startswith("MALLOC_") or name == "GLIBC_TUNABLES" for name in os.environ)
