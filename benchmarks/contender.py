@@ -17,7 +17,7 @@ from typing import Any
 
 from benchmarks.settings import Settings
 from benchmarks.timing import Run, Timed
-from yolor_gp.ops.allocator import keep_freed_memory
+from yolor_gp.process.allocator import keep_freed_memory
 
 QUIET = {
     # Peers neither phone home nor write outside the scratch folder.

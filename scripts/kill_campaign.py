@@ -32,7 +32,7 @@ import torch
 
 from yolor_gp.commands.run import exit_code
 from yolor_gp.commands.train import main as train_main
-from yolor_gp.engine.checkpoint import (
+from yolor_gp.engine.checkpoints.checkpoint import (
     previous_of,
     read_checkpoint,
     read_newest_whole,

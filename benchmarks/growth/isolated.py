@@ -12,7 +12,7 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from yolor_gp.ops.allocator import keep_freed_memory
+from yolor_gp.process.allocator import keep_freed_memory
 
 Point: TypeAlias = dict[str, float]
 """Named figures; "memory" (MiB) is added."""

@@ -27,8 +27,8 @@ from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.train_config import AugmentConfig, ValidationConfig
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.loader import train_loader
-from yolor_gp.engine.inference import Inference
+from yolor_gp.data.loading.loader import train_loader
+from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.evaluation.coco_backends import accumulate
 from yolor_gp.evaluation.coco_format import image_result, prepare_truth

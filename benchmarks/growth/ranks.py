@@ -15,8 +15,8 @@ from benchmarks.growth.measure import MODEL, median_seconds
 from benchmarks.networks import our_network, parameters, training_batch
 from benchmarks.settings import Settings
 from benchmarks.works.training import our_stepper
-from yolor_gp.engine.distributed import World, open_world
-from yolor_gp.ops.allocator import keep_freed_memory
+from yolor_gp.engine.distributed.context import World, open_world
+from yolor_gp.process.allocator import keep_freed_memory
 
 LINKS = {
     "10 Gbit/s Ethernet": 1.25e9,

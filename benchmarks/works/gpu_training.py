@@ -21,7 +21,7 @@ from benchmarks.works.training import our_stepper
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.loader import train_loader
+from yolor_gp.data.loading.loader import train_loader
 from yolor_gp.structures.batch import Batch
 
 WARM, STEPS = 10, 30

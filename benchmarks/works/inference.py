@@ -12,7 +12,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Run, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.engine.inference import Inference
+from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.models.fuse import fuse
 

@@ -17,7 +17,7 @@ from benchmarks.work import Target, Work
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.loader import train_loader
+from yolor_gp.data.loading.loader import train_loader
 
 AHEAD = 12
 """Batches that do not count: workers have fewer ready when their turn begins, and the first

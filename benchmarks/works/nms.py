@@ -12,7 +12,7 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Run, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.postprocess import select_detections
+from yolor_gp.detection.postprocess import select_detections
 
 CONFIDENCE, OVERLAP, MOST = 0.001, 0.65, 300
 

@@ -13,8 +13,8 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Run, Timed, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import TrainConfig
-from yolor_gp.engine.detection_task import detection_loss
-from yolor_gp.engine.distributed import World
+from yolor_gp.detection.task import detection_loss
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.ema import WeightAverage
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, choose_precision

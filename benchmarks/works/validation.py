@@ -12,9 +12,9 @@ from benchmarks.settings import Settings
 from benchmarks.timing import Run, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.data.loader import val_loader
-from yolor_gp.engine.evaluate import evaluate
-from yolor_gp.engine.weights import load_network
+from yolor_gp.data.loading.loader import val_loader
+from yolor_gp.detection.evaluate import evaluate
+from yolor_gp.detection.weights import load_network
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork

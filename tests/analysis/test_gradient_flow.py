@@ -15,9 +15,9 @@ from yolor_gp.analysis.gradient_flow import (
     load_gradients,
     measured_by_group,
 )
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
-from yolor_gp.analysis.reference_networks import ResidualNetwork
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.reference_networks import ResidualNetwork
 from yolor_gp.errors import UserError
 
 

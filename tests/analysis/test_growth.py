@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from yolor_gp.analysis.growth import ORDERS, PUBLISHED, fit_order, measure_growth
-from yolor_gp.analysis.published import PUBLISHED_ROWS, comparison_with_ap, rank_correlation
-from yolor_gp.analysis.reference_networks import KINDS
-from yolor_gp.analysis.stacking import stage_paths
+from yolor_gp.analysis.paths.growth import ORDERS, PUBLISHED, fit_order, measure_growth
+from yolor_gp.analysis.paths.published import PUBLISHED_ROWS, comparison_with_ap, rank_correlation
+from yolor_gp.analysis.paths.reference_networks import KINDS
+from yolor_gp.analysis.paths.stacking import stage_paths
 from yolor_gp.config.shipped import shipped_files
 
 DEPTHS = (4, 6, 8, 12, 16, 24)

@@ -16,10 +16,10 @@ from path_oracles import (
 )
 from torch import nn
 
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
-from yolor_gp.analysis.path_results import NetworkPaths
-from yolor_gp.analysis.reference_networks import KINDS, AggregationNetwork, ResidualNetwork
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.path_results import NetworkPaths
+from yolor_gp.analysis.paths.reference_networks import KINDS, AggregationNetwork, ResidualNetwork
 
 
 def paths_of(network: nn.Module, size: int = 8) -> NetworkPaths:

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
-from yolor_gp.analysis.path_results import LayerPaths, NetworkPaths
-from yolor_gp.analysis.reference_networks import AggregationNetwork, ResidualNetwork
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.path_results import LayerPaths, NetworkPaths
+from yolor_gp.analysis.paths.reference_networks import AggregationNetwork, ResidualNetwork
 from yolor_gp.errors import UserError
 
 IMAGE = torch.empty(2, 3, 8, 8)

@@ -11,12 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolor_gp.analysis.figures import small_networks, source_figure, timestamp_figure
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
-from yolor_gp.analysis.path_results import NetworkPaths
-from yolor_gp.analysis.reference_networks import ResidualNetwork
-from yolor_gp.analysis.report import render_report
+from yolor_gp.analysis.paths.figures import small_networks, source_figure, timestamp_figure
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.path_results import NetworkPaths
+from yolor_gp.analysis.paths.reference_networks import ResidualNetwork
+from yolor_gp.analysis.paths.report import render_report
 
 
 def masked(name: str = "prn") -> NetworkPaths:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from path_oracles import PRIME, evaluate_modulo
 
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
-from yolor_gp.analysis.network_sources import open_network
-from yolor_gp.analysis.path_results import NetworkPaths
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.network_sources import open_network
+from yolor_gp.analysis.paths.path_results import NetworkPaths
 from yolor_gp.config.shipped import shipped_files
 
 # "model" takes in the paper's rows and the classifiers. Small ones and one row run by default.

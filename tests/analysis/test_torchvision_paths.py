@@ -7,8 +7,8 @@ import torch
 import torchvision
 from path_oracles import PRIME, evaluate_modulo
 
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
 
 
 @pytest.mark.parametrize(

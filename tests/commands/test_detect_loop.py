@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
 from yolor_gp.commands.detect_loop import DetectionLoop, chosen_classes
-from yolor_gp.data.sources import open_source
 from yolor_gp.errors import UserError
+from yolor_gp.media.sources import open_source
 from yolor_gp.structures.detections import BoxMasks, Detections
 
 NAMES = ("cat", "dog")

@@ -12,8 +12,8 @@ from numpy.random import default_rng
 from numpy.typing import NDArray
 from pycocotools import mask as coco_mask
 
-from yolor_gp.data.coco_dataset import coco_truth, open_coco
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.labels.coco_dataset import coco_truth, open_coco
 
 COLOURS = np.array([(250, 20, 20), (20, 250, 20), (40, 40, 250), (250, 250, 20)], np.uint8)
 """Of bar (polygon), triangle (polygon), ring (run lengths), pair (two polygons)."""

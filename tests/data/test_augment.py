@@ -18,9 +18,9 @@ from yolor_gp.data.augment.hsv import Gains, draw_gains, grey_before, recolour
 from yolor_gp.data.augment.photometric import Photometric
 from yolor_gp.data.augment.placement import View, nearest_views, place_scene
 from yolor_gp.data.augment.scene import Scene, Tile, mosaic
-from yolor_gp.data.clip import clip_instances
-from yolor_gp.data.collate import collate, index_maps
-from yolor_gp.data.instances import Instances, concatenate, no_instances
+from yolor_gp.data.labels.clip import clip_instances
+from yolor_gp.data.labels.instances import Instances, concatenate, no_instances
+from yolor_gp.data.loading.collate import collate, index_maps
 from yolor_gp.errors import UserError
 from yolor_gp.structures.batch import ImageMeta
 

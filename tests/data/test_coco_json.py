@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from pycocotools import mask as coco_mask
 
 from tests.data.data_sets import CATEGORY_IDS, NAMES, Painted
-from yolor_gp.data.coco_dataset import coco_truth, open_coco
-from yolor_gp.data.coco_json import parse_coco
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.labels.coco_dataset import coco_truth, open_coco
+from yolor_gp.data.labels.coco_json import parse_coco
 from yolor_gp.errors import UserError
 
 

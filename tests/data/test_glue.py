@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from tests.data.data_sets import Painted, colour_classes
 from yolor_gp.config.train_config import AugmentConfig
-from yolor_gp.data.loader import train_loader, val_loader
+from yolor_gp.data.loading.loader import train_loader, val_loader
 from yolor_gp.structures.batch import Batch
 
 STILL = {

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from tests.data.data_sets import Painted
-from yolor_gp.data import coco_dataset
-from yolor_gp.data.array_file import read_arrays, write_arrays
+from yolor_gp.data.labels import coco_dataset
+from yolor_gp.data.labels.array_file import read_arrays, write_arrays
 
 
 @pytest.fixture

@@ -11,11 +11,11 @@ from numpy.random import Generator, Philox
 from pycocotools import mask as coco_mask
 
 from yolor_gp.config.data_config import ShapesConfig, load_data_config
-from yolor_gp.data import shapes
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.shape_outlines import SHAPES
-from yolor_gp.data.shape_scene import draw_scene
-from yolor_gp.data.shapes import draw_shapes
+from yolor_gp.data.shapes import data_set as shapes
+from yolor_gp.data.shapes.data_set import draw_shapes
+from yolor_gp.data.shapes.outlines import SHAPES
+from yolor_gp.data.shapes.scene import draw_scene
 from yolor_gp.errors import UserError
 
 SMALL = ShapesConfig(train=6, val=3, size=96, max_objects=5, seed=1)

@@ -14,7 +14,7 @@ import torch
 
 from tests.data.data_sets import Painted
 from tests.data.test_train_loader import make, same
-from yolor_gp.data.shared_memory import AVAILABLE
+from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 
 pytestmark = pytest.mark.skipif(not AVAILABLE, reason="workers are threads on this system")

@@ -14,7 +14,7 @@ from pycocotools.coco import COCO
 
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.yolo_txt import find_images, label_path, open_yolo, parse_labels
+from yolor_gp.data.labels.yolo_txt import find_images, label_path, open_yolo, parse_labels
 from yolor_gp.errors import UserError
 
 

@@ -6,8 +6,8 @@ import torch
 
 from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.config.train_config import LossConfig, OptimizerConfig
-from yolor_gp.engine.detection_task import detection_loss
-from yolor_gp.engine.distributed import World
+from yolor_gp.detection.task import detection_loss
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, Precision
 from yolor_gp.engine.step import Stepper

@@ -14,10 +14,10 @@ from tiny_task import CPU, tiny_config, tiny_task, train
 from torch import Tensor, nn
 
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.engine.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed import World, run_in_world, share_of
-from yolor_gp.engine.evaluate import evaluate
-from yolor_gp.engine.inference import Inference
+from yolor_gp.detection.evaluate import evaluate
+from yolor_gp.detection.inference import Inference
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed.context import World, run_in_world, share_of
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.ops.letterbox import evaluation_letterbox

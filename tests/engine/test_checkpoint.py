@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolor_gp.engine.checkpoint import (
+from yolor_gp.engine.checkpoints.checkpoint import (
     DamagedCheckpointError,
     previous_of,
     read_checkpoint,
@@ -62,7 +62,7 @@ def test_ended_at_any_moment_a_whole_file_remains(
     def end(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"yolor_gp.engine.checkpoint.{moment}", end)
+    monkeypatch.setattr(f"yolor_gp.engine.checkpoints.checkpoint.{moment}", end)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint({"number": 3}, file, keep_previous=True)
     state, used, problems = read_newest_whole(file)

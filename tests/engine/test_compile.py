@@ -7,8 +7,8 @@ import pytest
 import torch
 from tiny_task import tiny_config, tiny_task, train
 
-from yolor_gp.engine.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed.context import World
 
 
 @pytest.mark.slow

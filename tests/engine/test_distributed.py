@@ -14,8 +14,8 @@ import pytest
 import torch
 from process_program import figures, trained_weights
 
-from yolor_gp.engine.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed import EXIT_LOST_PEER, World, share_of
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed.context import EXIT_LOST_PEER, World, share_of
 from yolor_gp.errors import UserError
 
 HERE = Path(__file__).resolve().parent

@@ -11,8 +11,8 @@ from detection_steps import batch, network, stepper
 from yolor_gp.commands.train import main as train
 from yolor_gp.commands.val import main as val
 from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.detection.postprocess import postprocess
 from yolor_gp.engine.precision import choose_precision
-from yolor_gp.postprocess import postprocess
 
 pytestmark = pytest.mark.gpu
 

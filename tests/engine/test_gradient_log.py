@@ -9,8 +9,8 @@ from tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 
 from yolor_gp.analysis.gradient_flow import load_gradients
 from yolor_gp.commands.train_arguments import parse_train_arguments
-from yolor_gp.engine.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed.context import World
 
 
 def test_gradients_of_every_applied_step_are_added_up(tmp_path: Path) -> None:

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import time
 
-from yolor_gp.engine.heartbeat import Heartbeat
+from yolor_gp.engine.distributed.heartbeat import Heartbeat
 
 
 class DictStore:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 
-from yolor_gp.engine.checkpoint import read_checkpoint, read_newest_whole
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint, read_newest_whole
+from yolor_gp.engine.distributed.context import World
 
 HERE = Path(__file__).resolve().parent
 

@@ -8,7 +8,7 @@ from tiny_task import CPU, Batch, Meta, tiny_network
 from torch import Tensor, nn
 
 from yolor_gp.engine.auto_batch import CPU_BATCH, largest_batch
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.precision import (
     LossScaler,
     Precision,

@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from yolor_gp.engine.rendezvous import agree_on_token
+from yolor_gp.engine.distributed.rendezvous import agree_on_token
 
 
 class DictStore:

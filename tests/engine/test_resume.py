@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 from tiny_task import tiny_config, train
 
-from yolor_gp.engine.provenance import collect_provenance, write_provenance
-from yolor_gp.engine.resume import (
+from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
+from yolor_gp.engine.checkpoints.resume import (
     PROVENANCE_FILE,
     find_restarted,
     has_checkpoint,

@@ -17,8 +17,8 @@ from tiny_task import (
     with_schedule,
 )
 
-from yolor_gp.engine.checkpoint import read_checkpoint, read_newest_whole
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint, read_newest_whole
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.trainer import EXIT_NOT_FINITE
 from yolor_gp.errors import UserError
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from process_program import trained_weights
 
-from yolor_gp.engine.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.distributed.context import World
 
 HERE = Path(__file__).resolve().parent
 NAMES = (f"yolorgp{os.getpid()}a", f"yolorgp{os.getpid()}b")

@@ -21,9 +21,9 @@ from yolor_gp.config.train_config import (
     ScheduleConfig,
     TrainConfig,
 )
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.reproducible import seed_everything
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.precision import choose_precision
-from yolor_gp.engine.reproducible import seed_everything
 from yolor_gp.engine.task import Evaluation, Task
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training

@@ -20,7 +20,7 @@ from tests.interop.archives import write_zip
 from tests.interop.field_files import yolor_csp, yolov5, yolov7_tiny
 from tests.interop.test_hostile_pickles import tensor
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.engine.weights import read_weights, save_network
+from yolor_gp.detection.weights import read_weights, save_network
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors

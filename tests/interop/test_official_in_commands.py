@@ -15,8 +15,8 @@ from tests.interop.archives import dump, write_zip
 from tests.interop.test_hostile_pickles import Call
 from yolor_gp.commands.run import exit_code
 from yolor_gp.config.run_config import RunConfig
-from yolor_gp.engine.detection_task import build_detection_network
-from yolor_gp.engine.weights import load_network
+from yolor_gp.detection.task import build_detection_network
+from yolor_gp.detection.weights import load_network
 
 FLAGS = {
     "train": ["--data", "shapes"],

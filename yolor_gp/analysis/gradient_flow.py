@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from yolor_gp.analysis.path_results import Intervals, LayerPaths, NetworkPaths
+from yolor_gp.analysis.paths.path_results import Intervals, LayerPaths, NetworkPaths
 from yolor_gp.errors import UserError
 
 _LAYERS = (nn.modules.conv._ConvNd, nn.Linear)

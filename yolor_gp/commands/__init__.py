@@ -1,0 +1,1 @@
+"""argv -> one call -> exit code. A command knows no tensor."""

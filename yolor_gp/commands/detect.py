@@ -11,11 +11,11 @@ from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_numbe
 from yolor_gp.commands.detect_loop import DetectionLoop, chosen_classes
 from yolor_gp.commands.run_folder import new_run_folder
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.data.sources import Live, Source, open_source
+from yolor_gp.detection.predict import Predictor
+from yolor_gp.detection.weights import load_network, read_weights
 from yolor_gp.engine.precision import PRECISIONS, training_device
-from yolor_gp.engine.predict import Predictor
-from yolor_gp.engine.weights import load_network, read_weights
 from yolor_gp.errors import UserError
+from yolor_gp.media.sources import Live, Source, open_source
 from yolor_gp.models.fuse import fuse
 
 

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.config.suggest import did_you_mean
-from yolor_gp.data.sources import Frame, Source
+from yolor_gp.detection.writers.coco_json import DetectionJson
+from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.errors import raise_problems
-from yolor_gp.interop.detection_json import DetectionJson
-from yolor_gp.interop.detection_txt import write_detection_txt
+from yolor_gp.media.annotated_files import AnnotatedFiles, free_path
+from yolor_gp.media.sources import Frame, Source
 from yolor_gp.structures.detections import Detections
-from yolor_gp.visualize.annotated_files import AnnotatedFiles, free_path
 from yolor_gp.visualize.draw import draw_detections
 
 Predict = Callable[[Sequence[NDArray[np.uint8]]], list[Detections]]

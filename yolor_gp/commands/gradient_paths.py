@@ -7,23 +7,23 @@ import json
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from yolor_gp.analysis.figures import small_networks
 from yolor_gp.analysis.gradient_flow import load_gradients, measured_by_group
-from yolor_gp.analysis.gradient_paths import analyse
-from yolor_gp.analysis.graph import read_graph
-from yolor_gp.analysis.growth import all_growths, growth_table
-from yolor_gp.analysis.network_sources import open_network
-from yolor_gp.analysis.path_results import NetworkPaths
-from yolor_gp.analysis.path_table import (
+from yolor_gp.analysis.paths.figures import small_networks
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.growth import all_growths, growth_table
+from yolor_gp.analysis.paths.network_sources import open_network
+from yolor_gp.analysis.paths.path_results import NetworkPaths
+from yolor_gp.analysis.paths.path_table import (
     comparison_table,
     gradient_table,
     layer_report,
     network_table,
     to_json,
 )
-from yolor_gp.analysis.published import PUBLISHED_ROWS, comparison_with_ap
-from yolor_gp.analysis.report import MeasuredGradients, render_report
-from yolor_gp.analysis.stacking import stacking_table
+from yolor_gp.analysis.paths.published import PUBLISHED_ROWS, comparison_with_ap
+from yolor_gp.analysis.paths.report import MeasuredGradients, render_report
+from yolor_gp.analysis.paths.stacking import stacking_table
 from yolor_gp.commands.arguments import Arguments
 from yolor_gp.errors import UserError
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.engine.weights import load_network, save_network
+from yolor_gp.detection.weights import load_network, save_network
 from yolor_gp.errors import UserError
 
 _SUFFIXES = (".pt", ".safetensors")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
 from yolor_gp.errors import UserError
-from yolor_gp.ops.allocator import keep_freed_memory
+from yolor_gp.process.allocator import keep_freed_memory
 
 Main: TypeAlias = Callable[[Sequence[str] | None], int]
 

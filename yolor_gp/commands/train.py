@@ -16,10 +16,15 @@ from yolor_gp.config.run_config import (
     make_run_config,
     resume_run_config,
 )
-from yolor_gp.engine.detection_run import DetectionRun, print_outcome, train_detector
-from yolor_gp.engine.distributed import World, run_in_world
+from yolor_gp.detection.train import DetectionRun, print_outcome, train_detector
+from yolor_gp.engine.checkpoints.resume import (
+    find_restarted,
+    has_checkpoint,
+    launch_identity,
+    open_resumed,
+)
+from yolor_gp.engine.distributed.context import World, run_in_world
 from yolor_gp.engine.precision import training_device
-from yolor_gp.engine.resume import find_restarted, has_checkpoint, launch_identity, open_resumed
 from yolor_gp.errors import UserError
 
 

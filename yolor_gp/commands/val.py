@@ -15,11 +15,11 @@ from yolor_gp.commands.val_plots import write_plots
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.loader import val_loader
-from yolor_gp.engine.distributed import World, run_in_world, share_of
-from yolor_gp.engine.evaluate import evaluate, result_table
+from yolor_gp.data.loading.loader import val_loader
+from yolor_gp.detection.evaluate import evaluate, result_table
+from yolor_gp.detection.weights import network_of, read_weights
+from yolor_gp.engine.distributed.context import World, run_in_world, share_of
 from yolor_gp.engine.precision import PRECISIONS, training_device
-from yolor_gp.engine.weights import network_of, read_weights
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 

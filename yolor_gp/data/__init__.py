@@ -1,0 +1,1 @@
+"""Data sets and the batches made of them; nothing here knows a network."""

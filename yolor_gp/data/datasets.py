@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Literal
 
 from yolor_gp.config.data_config import DataConfig, Split
-from yolor_gp.data.coco_dataset import coco_truth, open_coco
 from yolor_gp.data.detection_dataset import DetectionDataset
-from yolor_gp.data.shapes import draw_shapes
-from yolor_gp.data.yolo_txt import open_yolo, yolo_truth
+from yolor_gp.data.labels.coco_dataset import coco_truth, open_coco
+from yolor_gp.data.labels.yolo_txt import open_yolo, yolo_truth
+from yolor_gp.data.shapes.data_set import draw_shapes
 from yolor_gp.errors import UserError
 
 

@@ -9,12 +9,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.data.annotation_table import AnnotationTable
-from yolor_gp.data.images import ImageCache, read_image
-from yolor_gp.data.instances import Instances
-from yolor_gp.data.outlines import paint
-from yolor_gp.data.picture_store import PictureStore
-from yolor_gp.data.shared_memory import AVAILABLE
+from yolor_gp.data.labels.annotation_table import AnnotationTable
+from yolor_gp.data.labels.instances import Instances
+from yolor_gp.data.labels.polygons import paint
+from yolor_gp.data.pixels.images import ImageCache, read_image
+from yolor_gp.data.pixels.picture_store import PictureStore
+from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 from yolor_gp.ops.letterbox import evaluation_letterbox, resize
 from yolor_gp.structures.batch import ImageMeta

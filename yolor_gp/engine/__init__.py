@@ -1,0 +1,1 @@
+"""Trains any task; knows no detection, no analysis, no file of other people's."""

@@ -12,8 +12,8 @@ import cv2
 from torch.optim import Optimizer
 from tqdm import tqdm
 
+from yolor_gp.engine.checkpoints.progress import Progress
 from yolor_gp.engine.metrics_log import MetricsLog
-from yolor_gp.engine.progress import Progress
 from yolor_gp.engine.step import StepReport
 from yolor_gp.engine.task import Evaluation, Picture
 

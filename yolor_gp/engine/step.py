@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
 from torch.optim import Optimizer
 
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.precision import LossScaler, Precision, to_float32
 from yolor_gp.engine.task import Task, TrainingBatch, loss_names
 from yolor_gp.errors import UserError

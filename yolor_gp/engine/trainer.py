@@ -7,10 +7,10 @@ from typing import Any, Protocol
 
 from torch.optim import Optimizer
 
-from yolor_gp.engine.distributed import World
+from yolor_gp.engine.checkpoints.progress import Progress
+from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.ema import WeightAverage
 from yolor_gp.engine.precision import LossScaler
-from yolor_gp.engine.progress import Progress
 from yolor_gp.engine.schedule import Schedule
 from yolor_gp.engine.signals import WATCHED, StopRequest, exit_code
 from yolor_gp.engine.step import Stepper, StepReport, name_images

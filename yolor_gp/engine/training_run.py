@@ -8,20 +8,20 @@ import torch
 
 from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.run_config import RunConfig
-from yolor_gp.engine.checkpoint import State
-from yolor_gp.engine.distributed import World, synchronise_batchnorm
+from yolor_gp.engine.checkpoints.checkpoint import State
+from yolor_gp.engine.checkpoints.progress import Progress
+from yolor_gp.engine.checkpoints.training_state import TrainingState
+from yolor_gp.engine.distributed.context import World, synchronise_batchnorm
 from yolor_gp.engine.ema import WeightAverage
 from yolor_gp.engine.metrics_log import MetricsLog
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, Precision
-from yolor_gp.engine.progress import Progress
 from yolor_gp.engine.report import SilentReport, TerminalReport
 from yolor_gp.engine.schedule import Schedule
 from yolor_gp.engine.signals import StopRequest
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome, Trainer, TrainerOptions
-from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.errors import UserError
 
 _SMALL_BATCH = 16

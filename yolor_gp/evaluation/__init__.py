@@ -1,0 +1,1 @@
+"""AP by COCO's rules."""

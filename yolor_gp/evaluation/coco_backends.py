@@ -16,7 +16,7 @@ import pycocotools.mask
 from numpy.typing import NDArray
 
 from yolor_gp.evaluation.coco_format import ImageResult
-from yolor_gp.ops.collector import collector_paused
+from yolor_gp.process.collector import collector_paused
 
 Backend: TypeAlias = Literal["hotcoco", "pycocotools"]
 Kind: TypeAlias = Literal["bbox", "segm"]

@@ -1,0 +1,1 @@
+"""Other people's files, read here and nowhere else."""

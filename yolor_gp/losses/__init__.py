@@ -1,0 +1,1 @@
+"""What is learned from: assignment, box, objectness, classes, masks."""

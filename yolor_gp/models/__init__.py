@@ -1,0 +1,1 @@
+"""Networks built from model files: blocks, heads, network, folding, summary."""

@@ -1,0 +1,1 @@
+"""Pictures: boxes and masks drawn, curves plotted."""

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.scene import Picture, Scene
-from yolor_gp.data.clip import clip_instances
-from yolor_gp.data.instances import Instances, concatenate
+from yolor_gp.data.labels.clip import clip_instances
+from yolor_gp.data.labels.instances import Instances, concatenate
 from yolor_gp.ops.letterbox import PADDING_GREY
 
 Matrix = NDArray[np.float64]

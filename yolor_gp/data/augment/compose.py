@@ -18,7 +18,7 @@ from yolor_gp.data.augment.placement import place_scene
 from yolor_gp.data.augment.scene import Picture, Planes, Scene, Tile, mosaic, single
 from yolor_gp.data.augment.scratch import Scratch
 from yolor_gp.data.detection_dataset import DetectionDataset
-from yolor_gp.data.instances import Instances
+from yolor_gp.data.labels.instances import Instances
 
 Partners = Callable[[Generator, int], list[int]]
 """Draws the indices of that many further images."""

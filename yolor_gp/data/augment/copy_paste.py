@@ -8,8 +8,8 @@ from numpy.random import Generator
 
 from yolor_gp.data.augment.flip import flip_instances
 from yolor_gp.data.augment.scene import Picture
-from yolor_gp.data.instances import Instances, concatenate
-from yolor_gp.data.outlines import paint
+from yolor_gp.data.labels.instances import Instances, concatenate
+from yolor_gp.data.labels.polygons import paint
 
 MOST_COVERED = 0.3
 """Nothing is pasted that covers more than this share of another object's box."""

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from yolor_gp.data.augment.scene import Planes
-from yolor_gp.data.instances import Instances
+from yolor_gp.data.labels.instances import Instances
 
 
 def flip_planes(planes: Planes, left_right: bool, up_down: bool) -> None:

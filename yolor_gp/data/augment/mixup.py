@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 
 from yolor_gp.data.augment.scene import Picture
-from yolor_gp.data.instances import Instances, concatenate
+from yolor_gp.data.labels.instances import Instances, concatenate
 
 
 def mixup(

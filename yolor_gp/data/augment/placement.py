@@ -18,8 +18,8 @@ import numpy as np
 from yolor_gp.data.augment.affine import Matrix
 from yolor_gp.data.augment.scene import Picture, Scene, Tile
 from yolor_gp.data.augment.scratch import Scratch
-from yolor_gp.data.clip import clip_instances
-from yolor_gp.data.instances import Instances, concatenate
+from yolor_gp.data.labels.clip import clip_instances
+from yolor_gp.data.labels.instances import Instances, concatenate
 from yolor_gp.ops.letterbox import PADDING_GREY
 
 _window = Scratch()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.data.instances import Instances
+from yolor_gp.data.labels.instances import Instances
 
 Picture = NDArray[np.uint8]
 """u8[H, W, 3], RGB."""

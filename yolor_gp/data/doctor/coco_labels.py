@@ -8,7 +8,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from yolor_gp.data.coco_json import decode_runs, is_number, is_whole, load_json
 from yolor_gp.data.doctor.labels import (
     Box,
     LabelFacts,
@@ -17,7 +16,8 @@ from yolor_gp.data.doctor.labels import (
     repeated_objects,
 )
 from yolor_gp.data.doctor.report import Finding, error, warning
-from yolor_gp.data.images import IMAGE_SUFFIXES
+from yolor_gp.data.labels.coco_json import decode_runs, is_number, is_whole, load_json
+from yolor_gp.data.pixels.images import IMAGE_SUFFIXES
 from yolor_gp.errors import UserError
 
 Complain = Callable[..., None]

@@ -16,7 +16,7 @@ from yolor_gp.data.doctor.labels import LabelFacts
 from yolor_gp.data.doctor.report import Finding, Report, error, warning
 from yolor_gp.data.doctor.report_cache import read_report, write_report
 from yolor_gp.data.doctor.yolo_labels import read_yolo_labels
-from yolor_gp.data.shapes import draw_shapes
+from yolor_gp.data.shapes.data_set import draw_shapes
 
 SCHEMA = 1
 """Raise this when a check is added or changed, so that older reports are not read."""

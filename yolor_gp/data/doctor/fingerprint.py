@@ -7,8 +7,8 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from yolor_gp.data.coco_json import content_digest
-from yolor_gp.data.yolo_txt import find_images, label_path
+from yolor_gp.data.labels.coco_json import content_digest
+from yolor_gp.data.labels.yolo_txt import find_images, label_path
 from yolor_gp.errors import UserError
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from yolor_gp.data.doctor.report import Finding, error, warning
-from yolor_gp.data.images import read_image
+from yolor_gp.data.pixels.images import read_image
 from yolor_gp.errors import UserError
 
 _SMALLEST, _HUGE = 10, 100_000_000  # pixels of a side; pixels in all

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from yolor_gp.data.doctor.report import Report
-from yolor_gp.data.table_cache import cache_folder
+from yolor_gp.data.labels.table_cache import cache_folder
 
 
 def read_report(fingerprint: str) -> Report | None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 from yolor_gp.data.doctor.labels import LabelFacts, count_object, repeated_objects
 from yolor_gp.data.doctor.report import Finding, error, warning
-from yolor_gp.data.images import image_size
-from yolor_gp.data.yolo_txt import find_images, label_path, parse_labels
+from yolor_gp.data.labels.yolo_txt import find_images, label_path, parse_labels
+from yolor_gp.data.pixels.images import image_size
 from yolor_gp.errors import UserError
 
 

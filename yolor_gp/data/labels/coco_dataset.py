@@ -1,0 +1,54 @@
+"""A COCO JSON and its folder of images as a data set."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from yolor_gp.data.labels.annotation_table import AnnotationTable
+from yolor_gp.data.labels.coco_json import content_digest, load_json, parse_coco
+from yolor_gp.data.labels.table_cache import cached_table
+from yolor_gp.errors import UserError
+
+
+def open_coco(file: Path, image_folder: Path) -> tuple[AnnotationTable, str]:
+    """The labels and their fingerprint, from the cache when the file has not changed.
+
+    Raises `UserError` naming what is wrong with the file or that the images are not there.
+    """
+    file, image_folder = file.absolute(), image_folder.absolute()
+    if not image_folder.is_dir():
+        raise UserError(f"{image_folder}: no such folder of images; check 'path', 'train', 'val'")
+    table, fingerprint = cached_table(
+        f"coco\n{file}\n{image_folder}",
+        content_digest(file),
+        lambda: parse_coco(file, image_folder),
+    )
+    if len(table) and not Path(table.path(0)).is_file():
+        raise UserError(
+            f"{table.path(0)}: no such picture, though {file} lists it; check the folder of images"
+        )
+    return table, fingerprint
+
+
+def coco_truth(file: Path) -> dict[str, Any]:
+    """The COCO dictionary for the evaluator, crowds included.
+
+    `iscrowd`, `area` and `id` are filled in where a file leaves them out: pycocotools needs them,
+    and never counts a match with annotation id 0.
+    """
+    content = load_json(file)
+    annotations = [dict(annotation) for annotation in content["annotations"]]
+    ids = [annotation.get("id") for annotation in annotations]
+    usable = all(isinstance(key, int) and key > 0 for key in ids) and len(set(ids)) == len(ids)
+    for number, annotation in enumerate(annotations, start=1):
+        if not usable:
+            annotation["id"] = number
+        annotation["iscrowd"] = int(bool(annotation.get("iscrowd", 0)))
+        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+    return {
+        "info": content.get("info", {}),
+        "images": content["images"],
+        "annotations": annotations,
+        "categories": sorted(content["categories"], key=lambda category: int(category["id"])),
+    }

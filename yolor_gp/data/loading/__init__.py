@@ -1,0 +1,1 @@
+"""Batches in an order and with pixels that depend on the seed alone."""

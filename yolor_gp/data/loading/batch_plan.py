@@ -1,0 +1,129 @@
+"""What the batches of an epoch are made of, and how their pictures are made."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.random import Generator, Philox
+from numpy.typing import NDArray
+
+from yolor_gp.config.train_config import AugmentConfig
+from yolor_gp.data.augment.compose import Augmentation
+from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.labels.instances import Instances
+
+PARTNERS = 64
+"""From how many recently shown images the partners of a mosaic are drawn."""
+
+COLUMNS = 8
+"""Partners come from the same eighth of the global batch, so that each of up to eight ranks or
+processes draws them among the images it has itself read a moment ago."""
+
+_ORDER, _SIZE = 2**32 - 1, 2**32 - 2  # "positions" of the draws that concern an epoch or a batch
+
+
+@dataclass(frozen=True)
+class BatchPlan:
+    """The batches of one rank: everything follows from the seed."""
+
+    dataset: DetectionDataset
+    augment: AugmentConfig
+    seed: int
+    batch_size: int
+    rank: int
+    world_size: int
+    with_masks: bool
+
+    @property
+    def global_batch(self) -> int:
+        """Images in a batch of all ranks."""
+        return self.batch_size * self.world_size
+
+    @property
+    def largest_side(self) -> int:
+        """No batch has larger images, in pixels."""
+        base = self.dataset.image_size
+        return base + 32 + int(base * self.augment.multi_scale)
+
+    def order(self, epoch: int) -> NDArray[np.int64]:
+        """The images of an epoch, i64[N]."""
+        return self.generator(epoch, _ORDER).permutation(len(self.dataset))
+
+    def indices(self, order: NDArray[np.int64], step: int) -> list[int]:
+        """The images of this rank's batch."""
+        first = step * self.global_batch + self.rank * self.batch_size
+        return [int(order[p % len(order)]) for p in range(first, first + self.batch_size)]
+
+    def side(self, epoch: int, step: int) -> int:
+        """The size of a batch's images: a multiple of 32 near `image_size`."""
+        base = self.dataset.image_size
+        if not self.augment.multi_scale:
+            return base
+        generator = self.generator(epoch, _SIZE, step)
+        gain = 1 + generator.uniform(-1, 1) * self.augment.multi_scale
+        return max(round(base * gain / 32), 1) * 32
+
+    def fill(
+        self,
+        augmentation: Augmentation,
+        order: NDArray[np.int64],
+        moment: tuple[int, int, bool],
+        rows: range,
+        images: Iterable[NDArray[np.uint8]],
+    ) -> list[Instances]:
+        """Make these rows of a batch in `images`, u8[3, side, side] each; gives their objects.
+
+        moment: epoch, step, and whether mosaics are made.
+        """
+        epoch, step, mosaic = moment
+        first = step * self.global_batch + self.rank * self.batch_size
+        instances = []
+        for row, out in zip(rows, images, strict=True):
+
+            def partners(
+                generator: Generator, count: int, position: int = first + row
+            ) -> list[int]:
+                return self._partners(order, position, generator, count)
+
+            generator = self.generator(epoch, first + row)
+            index = int(order[(first + row) % len(order)])
+            instances.append(augmentation(generator, index, partners, out, mosaic))
+        return instances
+
+    def shares(self, count: int) -> list[range]:
+        """The rows of a batch for each of at most `count` processes: the same of every batch.
+
+        Whole columns where there are enough, so that a process finds the partners of its mosaics
+        among the pictures it read itself.
+        """
+        count = min(count, self.batch_size)
+        width, first = max(1, self.global_batch // COLUMNS), self.rank * self.batch_size
+        rows = range(self.batch_size)
+        starts = [r for r in rows if r == 0 or (first + r) % width == 0]
+        if len(starts) < count:
+            starts = list(rows)
+        cuts = [starts[k * len(starts) // count] for k in range(count)] + [self.batch_size]
+        return [range(a, b) for a, b in pairwise(cuts)]
+
+    def _partners(
+        self, order: NDArray[np.int64], position: int, generator: Generator, count: int
+    ) -> list[int]:
+        """Images shown in the batches before, in this position's column of the batch."""
+        width = max(1, self.global_batch // COLUMNS)
+        step, place = divmod(position, self.global_batch)
+        column = place // width * width
+        width_here = min(width, self.global_batch - column)
+        drawn = []
+        for number in generator.integers(0, PARTNERS, count).tolist():
+            back, across = divmod(number, width)
+            first = (step - 1 - back) * self.global_batch + column
+            drawn.append(int(order[(first + across % width_here) % len(order)]))
+        return drawn
+
+    def generator(self, epoch: int, position: int, step: int = 0) -> Generator:
+        """The source of one sample's random numbers."""
+        key = np.array((self.seed % 2**64, (epoch << 32) + position), np.uint64)
+        return Generator(Philox(key=key, counter=np.array((0, step, 0, 0), np.uint64)))

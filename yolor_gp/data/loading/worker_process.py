@@ -1,0 +1,141 @@
+"""What a worker process of the training loader does: its rows of every batch.
+
+One helper process imports everything once and then forks the workers, before any thread runs.
+A worker ends with its connection: when the loader is closed, or its process gone.
+"""
+
+from __future__ import annotations
+
+import os
+import pickle
+import signal
+import socket
+import sys
+import traceback
+from dataclasses import dataclass
+from multiprocessing.connection import Connection
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from yolor_gp.data.augment.compose import Augmentation
+from yolor_gp.data.loading.batch_plan import BatchPlan
+from yolor_gp.data.loading.collate import index_maps
+from yolor_gp.data.pixels.shared_memory import SharedMemory
+from yolor_gp.errors import UserError
+from yolor_gp.structures.batch import MASK_STRIDE
+
+
+@dataclass(frozen=True)
+class Job:
+    """Rows of the batch at `moment` (epoch, step, mosaic) of side `side` into slot `slot`.
+
+    size: the bytes of the slot when it is new, its handle then follows; 0 otherwise.
+    """
+
+    moment: tuple[int, int, bool]
+    side: int
+    slot: int
+    size: int
+
+
+@dataclass(frozen=True)
+class Part:
+    """counts: objects in each image; index_map: where the slot's bytes can't hold it."""
+
+    counts: list[int]
+    boxes: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    index_map: NDArray[np.int16] | None = None
+
+
+Answer: TypeAlias = Part | UserError | str
+"""str: the traceback of an error that should not have been."""
+
+
+def slot_views(
+    memory: NDArray[np.uint8], count: int, side: int
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """The pictures u8[count, 3, side, side] and index maps of a batch in a slot."""
+    pixels, cells = count * 3 * side * side, count * (side // MASK_STRIDE) ** 2
+    shape = (count, side // MASK_STRIDE, side // MASK_STRIDE)
+    return memory[:pixels].reshape(count, 3, side, side), memory[pixels:][:cells].reshape(shape)
+
+
+def main(handles: list[int]) -> None:
+    """Fork a worker for each socket; wait for them, so that none stays a zombie."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    for handle in handles:
+        if os.fork() == 0:
+            for other in handles:
+                if other != handle:
+                    os.close(other)
+            try:
+                _serve(handle)
+            except (EOFError, ConnectionError):
+                pass  # the loader is gone
+            except BaseException:
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(0)
+    for handle in handles:
+        os.close(handle)
+    for _ in handles:
+        os.wait()
+
+
+def _serve(handle: int) -> None:
+    cv2.setNumThreads(1)
+    connection = Connection(handle)
+    channel = socket.socket(fileno=os.dup(handle))
+    plan, rows = _receive_plan(connection, channel)
+    augmentation = Augmentation(plan.dataset, plan.augment)
+    slots: dict[int, SharedMemory] = {}
+    epoch, order = -1, np.empty(0, np.int64)
+    while True:
+        job: Job = connection.recv()
+        if job.size:
+            slots[job.slot] = SharedMemory(job.size, _receive_handle(channel))
+        if job.moment[0] != epoch:
+            epoch, order = job.moment[0], plan.order(job.moment[0])
+        answer: Answer
+        try:
+            memory = slots[job.slot].bytes()
+            images, maps = slot_views(memory, plan.batch_size, job.side)
+            own = slice(rows.start, rows.stop)
+            instances = plan.fill(augmentation, order, job.moment, rows, images[own])
+            wide = None
+            if plan.with_masks:
+                made = index_maps(instances, (job.side, job.side))
+                if made.dtype == np.uint8:
+                    maps[own] = made
+                else:
+                    wide = made.astype(np.int16)
+            answer = Part(
+                [len(part) for part in instances],
+                np.concatenate([part.boxes for part in instances]).astype(np.float32),
+                np.concatenate([part.labels for part in instances]),
+                wide,
+            )
+        except UserError as error:
+            answer = UserError(*error.problems)
+        except Exception:  # told in the loader's process
+            answer = traceback.format_exc()
+        connection.send(answer)
+
+
+def _receive_plan(connection: Connection, channel: socket.socket) -> tuple[BatchPlan, range]:
+    plan, rows, processes, has_store = pickle.loads(connection.recv_bytes())
+    plan.dataset.join_workers(processes, _receive_handle(channel) if has_store else None)
+    return plan, rows
+
+
+def _receive_handle(channel: socket.socket) -> int:
+    _, handles, _, _ = socket.recv_fds(channel, 1, 1)
+    if not handles:
+        raise EOFError
+    return handles[0]

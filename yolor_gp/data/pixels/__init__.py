@@ -1,0 +1,1 @@
+"""Pictures: reading them and keeping them; pixels know no labels."""

@@ -1,0 +1,1 @@
+"""The detection task on the engine: boxes and masks; knows no argv."""

@@ -1,0 +1,97 @@
+"""The only evaluation: in the training loop and in val.py, on one process or many."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Protocol
+
+import torch
+from torch import nn
+
+from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.detection.inference import Inference
+from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.precision import choose_validation_precision
+from yolor_gp.engine.task import ValidationInterruptedError
+from yolor_gp.structures.batch import Batch
+from yolor_gp.structures.detections import Detections
+from yolor_gp.structures.eval_result import EvalResult
+
+
+class Evaluator(Protocol):
+    """`evaluation.coco_evaluator.CocoEvaluator`, or anything that can do the same."""
+
+    def reset(self) -> None: ...  # noqa: D102
+    def process(self, image_id: int, detections: Detections, /) -> None: ...  # noqa: D102
+    def state(self) -> Any: ...  # noqa: D102
+    def merge(self, states: list[Any], /) -> None: ...  # noqa: D102
+    def evaluate(self) -> EvalResult: ...  # noqa: D102
+
+
+Show = Callable[[Batch, list[Detections]], None]
+"""Given a batch and its detections in the frame of the batch."""
+
+
+def evaluate(
+    network: nn.Module,
+    loader: Iterable[Batch],
+    evaluator: Evaluator,
+    config: ValidationConfig,
+    device: torch.device,
+    *,
+    precision: str = "auto",
+    world: World | None = None,
+    must_stop: Callable[[], bool] = lambda: False,
+    show: Show | None = None,
+) -> EvalResult:
+    """The figures of `network` over the images of all processes' loaders, on every process.
+
+    The evaluator of the first process has seen every image afterwards (for its results()).
+    Raises `ValidationInterruptedError` when `must_stop()` says so between batches.
+    """
+    world = world or World()
+    chosen = choose_validation_precision(precision, device)
+    inference = Inference.of(network, config, device, chosen)
+    evaluator.reset()
+    for batch in loader:
+        if must_stop():
+            raise ValidationInterruptedError
+        detections = inference(batch.images)
+        for meta, found in zip(batch.metas, detections, strict=True):
+            if meta.letterbox is None:
+                raise ValueError(f"{meta.path}: validation images must be letterboxed")
+            original = found.to_original(meta.letterbox, config.mask_threshold)
+            evaluator.process(meta.image_id, original)
+        if show is not None:
+            show(batch, detections)
+    states = world.gather_to_main(evaluator.state())
+    result = None
+    if states is not None:
+        evaluator.merge(states)
+        result = evaluator.evaluate()
+    result = world.broadcast(result)
+    assert result is not None
+    return result
+
+
+def score(result: EvalResult) -> float:
+    """What decides which weights are kept: the mean of box AP and, where drawn, mask AP."""
+    parts = [result.bbox["AP"]] + ([result.segm["AP"]] if result.segm is not None else [])
+    return sum(parts) / len(parts)
+
+
+_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
+
+
+def result_table(result: EvalResult) -> str:
+    """APbox and APmask with their kin, a line each, in percent as papers print them."""
+    lines = ["      " + "".join(f"{name:>8}" for name in _COLUMNS)]
+    for title, part in (("box", result.bbox), ("mask", result.segm)):
+        if part is not None:
+            cells = "".join(f"{_percent(part[name]):>8}" for name in _COLUMNS)
+            lines.append(f"{title:<6}{cells}")
+    return "\n".join(lines)
+
+
+def _percent(value: float) -> str:
+    return "-" if value < 0 else f"{100 * value:.1f}"

@@ -1,0 +1,55 @@
+"""From images in the network's frame to detections: shared by validation and prediction."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.detection.postprocess import postprocess
+from yolor_gp.engine.precision import Precision, to_float32
+from yolor_gp.structures.detections import Detections
+
+
+@dataclass(frozen=True)
+class Inference:
+    """A network with everything that decides its detections.
+
+    class_agnostic, classes: as in `postprocess`.
+    """
+
+    network: nn.Module
+    config: ValidationConfig
+    device: torch.device
+    precision: Precision
+    class_agnostic: bool = False
+    classes: tuple[int, ...] | None = None
+
+    @staticmethod
+    def of(
+        network: nn.Module,
+        config: ValidationConfig,
+        device: torch.device,
+        precision: Precision,
+        *,
+        class_agnostic: bool = False,
+        classes: tuple[int, ...] | None = None,
+    ) -> Inference:
+        """Put `network` in eval mode and in the memory layout of the precision."""
+        precision.prepare(network.eval())
+        return Inference(network, config, device, precision, class_agnostic, classes)
+
+    @torch.no_grad()
+    def __call__(self, images: Tensor) -> list[Detections]:
+        """u8[B, 3, H, W] -> one `Detections` per image, in the frame of the images."""
+        scaled = self.precision.images(images, self.device)
+        with self.precision.autocast():
+            raw = self.network(scaled)
+        return postprocess(
+            to_float32(raw),
+            self.config,
+            class_agnostic=self.class_agnostic,
+            classes=self.classes,
+        )

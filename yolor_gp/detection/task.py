@@ -1,0 +1,212 @@
+"""The task of detection: data set, network, loss and COCO evaluation made into a `Task`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import torch
+from torch import nn
+
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.model_spec import ModelSpec, load_model_spec
+from yolor_gp.config.run_config import RunConfig
+from yolor_gp.config.train_config import LossConfig
+from yolor_gp.data.datasets import open_dataset
+from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.loading.loader import train_loader, val_loader
+from yolor_gp.detection.data_check import check_data
+from yolor_gp.detection.evaluate import evaluate, result_table, score
+from yolor_gp.detection.weights import MODEL_YAML, NAMES, Weights, describe, read_weights, transfer
+from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.engine.task import Evaluation, Picture, Task
+from yolor_gp.errors import UserError
+from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
+from yolor_gp.losses.detection_loss import DetectionLoss
+from yolor_gp.models.builder import build_network, check_model
+from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.structures.batch import Batch
+from yolor_gp.structures.detections import Detections
+from yolor_gp.structures.eval_result import EvalResult
+from yolor_gp.visualize.batches import labelled_batch, predictions_against_truth
+
+
+@dataclass(frozen=True)
+class DetectionData:
+    """The two halves of a data set, opened."""
+
+    train: DetectionDataset
+    val: DetectionDataset
+
+    @property
+    def fingerprint(self) -> dict[str, str]:
+        """What the data are, for provenance."""
+        return {"train": self.train.fingerprint, "val": self.val.fingerprint}
+
+
+def open_data(config: RunConfig, world: World) -> DetectionData:
+    """Open both halves; the first process goes ahead, examines them and writes the caches."""
+    data: DetectionData | None = None
+    if world.is_main:
+        check_data(load_data_config(config.data))
+        data = _open(config)
+    world.barrier()
+    return data or _open(config)
+
+
+def build_detection_network(
+    config: RunConfig,
+    names: tuple[str, ...],
+    device: torch.device,
+    description: dict[str, Any] | None = None,
+) -> tuple[DetectionNetwork, str]:
+    """The network to train and a line on where its weights come from.
+
+    description: of the checkpoint that is resumed; otherwise `cfg` and `weights` decide.
+    """
+    if description is not None:
+        if tuple(description[NAMES]) != names:
+            raise UserError(
+                f"{config.data}: class names differ from those of the resumed run; resume with the"
+                " data it was trained on"
+            )
+        spec = ModelSpec.from_text(description[MODEL_YAML], "the checkpoint's model")
+        return _detector(spec, names, device), "resumed"
+    spec, weights = chosen_model(config)
+    network = _detector(spec.with_classes(len(names)), names, device)
+    if weights is None:
+        return network, "fresh weights"
+    report = transfer(network, weights)
+    if not report.copied:
+        raise UserError(f"{config.weights}: not one tensor fits {config.cfg}; check --cfg")
+    return network, f"{report.summary} from {config.weights}"
+
+
+def chosen_model(config: RunConfig) -> tuple[ModelSpec, Weights | None]:
+    """What `cfg` and `weights` name, the whole model file checked. Raises `UserError`."""
+    weights = None if config.weights is None else read_weights(config.weights)
+    if config.cfg is None and weights is None:
+        raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
+    spec = load_model_spec(config.cfg) if config.cfg is not None else _spec_of(weights)
+    check_model(spec)
+    return spec, weights
+
+
+def detection_task(
+    config: RunConfig,
+    data: DetectionData,
+    network: DetectionNetwork,
+    world: World,
+    device: torch.device,
+) -> Task:
+    """Everything the trainer needs. config.batch_size is over all processes."""
+    recipe = config.recipe
+    share = share_of(config.batch_size, world)
+    on_gpu = device.type == "cuda"
+    loader = train_loader(
+        data.train,
+        image_size=config.image_size,
+        batch_size=share,
+        augment=recipe.augment,
+        seed=config.seed,
+        workers=config.workers,
+        rank=world.rank,
+        world_size=world.size,
+        with_masks=network.has_masks,
+        pin_memory=on_gpu,
+    )
+    return Task(
+        network=network,
+        criterion=detection_loss(network, recipe.loss, config.image_size, world),
+        loader=loader,
+        validate=_validation(config, data.val, network, world, device, share),
+        description=describe(network, config.image_size),
+        draw=partial(labelled_batch, names=network.names),
+    )
+
+
+def detection_loss(
+    network: DetectionNetwork, config: LossConfig, image_size: int, world: World
+) -> DetectionLoss:
+    """The loss of `network`, which does not wait for its device."""
+    return DetectionLoss(
+        config,
+        num_classes=network.num_classes,
+        image_size=image_size,
+        reduce_counts=world.sum if world.size > 1 else None,
+        world_size=world.size,
+        anchors=network.anchors.cpu(),
+    )
+
+
+def _validation(
+    config: RunConfig,
+    dataset: DetectionDataset,
+    network: DetectionNetwork,
+    world: World,
+    device: torch.device,
+    share: int,
+) -> Callable[[nn.Module, Callable[[], bool]], Evaluation]:
+    loader = val_loader(
+        dataset,
+        image_size=config.image_size,
+        batch_size=share,
+        workers=config.workers,
+        rank=world.rank,
+        world_size=world.size,
+        pin_memory=device.type == "cuda",
+    )
+    evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=network.has_masks)
+
+    def validate(averaged: nn.Module, must_stop: Callable[[], bool]) -> Evaluation:
+        pictures: dict[str, Picture] = {}
+
+        def show(batch: Batch, detections: list[Detections]) -> None:
+            if world.is_main and not pictures:
+                confident = [found.select(found.scores > 0.25) for found in detections]
+                picture = predictions_against_truth(batch, confident, network.names)
+                pictures["val_batch0"] = picture
+
+        result = evaluate(
+            averaged, loader, evaluator, config.recipe.validation, device,
+            world=world, must_stop=must_stop, show=show,
+        )  # fmt: skip
+        return Evaluation(score(result), _figures(result), pictures, result_table(result))
+
+    return validate
+
+
+_LOGGED = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
+
+
+def _figures(result: EvalResult) -> dict[str, float]:
+    """Named for logs, the most looked at first."""
+    parts = {"box": result.bbox, "mask": result.segm}
+    drawn = {name: part for name, part in parts.items() if part is not None}
+    return {f"{name} {key}": part[key] for key in _LOGGED for name, part in drawn.items()}
+
+
+def _open(config: RunConfig) -> DetectionData:
+    data_config = load_data_config(config.data)
+    train = open_dataset(data_config, "train", image_size=config.image_size, cache=config.cache)
+    val = open_dataset(data_config, "val", image_size=config.image_size)
+    if train.names != val.names:
+        raise UserError(
+            f"{config.data}: training and validation have different classes: {train.names} and"
+            f" {val.names}"
+        )
+    return DetectionData(train, val)
+
+
+def _detector(spec: ModelSpec, names: tuple[str, ...], device: torch.device) -> DetectionNetwork:
+    network = build_network(spec, device=device, names=names)
+    if not isinstance(network, DetectionNetwork):
+        raise UserError(f"{spec.file}: a classifier; expected a network that detects")
+    return network
+
+
+def _spec_of(weights: Weights | None) -> ModelSpec:
+    assert weights is not None
+    return weights.spec

@@ -1,0 +1,137 @@
+"""A detection training run from configuration to outcome."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from yolor_gp.config.run_config import RunConfig
+from yolor_gp.detection.task import (
+    DetectionData,
+    build_detection_network,
+    chosen_model,
+    detection_task,
+    open_data,
+)
+from yolor_gp.engine.auto_batch import largest_batch
+from yolor_gp.engine.checkpoints.checkpoint import State
+from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
+from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
+from yolor_gp.engine.checkpoints.resume import PROVENANCE_FILE, launch_identity
+from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.engine.precision import Precision, choose_precision, training_device
+from yolor_gp.engine.trainer import Outcome
+from yolor_gp.engine.training_run import run_training
+from yolor_gp.models.network import DetectionNetwork
+
+
+@dataclass(frozen=True)
+class DetectionRun:
+    """What every process must know to train together."""
+
+    config: RunConfig
+    folder: Path
+    resumed: State | None = None
+
+
+def train_detector(run: DetectionRun, world: World) -> Outcome:
+    """Train on this process; every process of `world` calls it with the same `run`."""
+    config = run.config
+    device = training_device(config.device, world.local_rank, world.size)
+    precision = choose_precision(config.precision, device)
+    seed_everything(config.seed)
+    if config.deterministic:
+        use_deterministic_kernels()
+    if config.batch_size:
+        share_of(config.batch_size, world)
+    if run.resumed is None:
+        chosen_model(config)  # what is wrong there is told before minutes go into the data
+    data = open_data(config, world)
+    description = None if run.resumed is None else run.resumed["description"]
+    network, origin = build_detection_network(config, data.train.names, device, description)
+    config = _resolved(config, data, network, precision, world, device)
+    task = detection_task(config, data, network, world, device)
+    if world.is_main:
+        _write_run_files(run.folder, config, data, network, world, run.resumed is not None)
+        print(_headline(config, data, origin, precision, device, world), flush=True)
+    return run_training(
+        task,
+        config,
+        run.folder,
+        world=world,
+        device=device,
+        precision=precision,
+        resumed=run.resumed,
+    )
+
+
+def _resolved(
+    config: RunConfig,
+    data: DetectionData,
+    network: DetectionNetwork,
+    precision: Precision,
+    world: World,
+    device: torch.device,
+) -> RunConfig:
+    """The configuration with `auto` replaced by what it came to."""
+    batch_size = config.batch_size
+    if batch_size == 0:
+        per_process = largest_batch(
+            lambda size: detection_task(
+                config.model_copy(update={"batch_size": size, "workers": 0}),
+                data, network, World(), device,
+            ),
+            precision, device, config.recipe.optimizer.nominal_batch // world.size,
+        )  # fmt: skip
+        batch_size = min(world.gather(per_process)) * world.size
+    return config.model_copy(update={"batch_size": batch_size, "precision": precision.name})
+
+
+def _write_run_files(
+    folder: Path,
+    config: RunConfig,
+    data: DetectionData,
+    network: DetectionNetwork,
+    world: World,
+    is_resumed: bool,
+) -> None:
+    """What is needed to run it again, before the first step."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    (folder / "model.yaml").write_text(network.spec.resolved_yaml, encoding="utf-8")
+    provenance = collect_provenance(
+        seed=config.seed,
+        data=data.fingerprint,
+        processes=world.size,
+        resumed=is_resumed,
+        launch=launch_identity(world.run_id),
+    )
+    write_provenance(folder / PROVENANCE_FILE, provenance)
+
+
+def _headline(
+    config: RunConfig,
+    data: DetectionData,
+    origin: str,
+    precision: Precision,
+    device: torch.device,
+    world: World,
+) -> str:
+    processes = f", {world.size} processes" if world.size > 1 else ""
+    return (
+        f"{config.cfg or config.weights}: {origin}; {len(data.train)} training and"
+        f" {len(data.val)} validation images at {config.image_size} px; batch"
+        f" {config.batch_size}, {config.recipe.schedule.epochs} epochs,"
+        f" {precision.name} on {device}{processes}"
+    )
+
+
+def print_outcome(outcome: Outcome, folder: Path) -> None:
+    """The end of a run, for people."""
+    if outcome.evaluation is not None and outcome.evaluation.summary:
+        print(outcome.evaluation.summary)
+    stream = sys.stderr if outcome.exit_code else sys.stdout
+    print(f"{outcome.message}; run folder {folder}", file=stream, flush=True)

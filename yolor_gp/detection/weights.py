@@ -1,0 +1,154 @@
+"""Weights to start from or to use: own checkpoints, safetensors, official files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from yolor_gp.config.model_spec import ModelSpec
+from yolor_gp.engine.checkpoints.checkpoint import FORMAT, VERSION, save_checkpoint
+from yolor_gp.engine.checkpoints.training_state import BEST, WEIGHTS
+from yolor_gp.errors import UserError
+from yolor_gp.interop.official_checkpoints import import_official
+from yolor_gp.interop.pickle_values import TensorReference
+from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
+from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
+from yolor_gp.interop.transfer import TransferReport
+from yolor_gp.interop.transfer import transfer as transfer_tensors
+from yolor_gp.models.builder import build_network
+from yolor_gp.models.network import DetectionNetwork
+
+MODEL_YAML, NAMES, IMAGE_SIZE = "model_yaml", "names", "image_size"
+"""Keys of the description that travels with weights."""
+
+
+@dataclass(frozen=True)
+class Weights:
+    """Tensors by name and what they belong to. image_size: trained at, None when unknown."""
+
+    spec: ModelSpec
+    names: tuple[str, ...]
+    tensors: Mapping[str, Tensor]
+    image_size: int | None = None
+
+
+def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
+    """Plain values from which the network can be built again."""
+    return {
+        MODEL_YAML: network.spec.resolved_yaml,
+        NAMES: list(network.names),
+        IMAGE_SIZE: image_size,
+    }
+
+
+def read_weights(path: str | Path) -> Weights:
+    """Read a `.pt` (own or official), a `.safetensors`, or the best weights of a run folder.
+
+    Of own checkpoints the averaged weights are taken. Raises `UserError`.
+    """
+    file = Path(path)
+    if file.is_dir():
+        inside = [file / "weights" / BEST, file / BEST]
+        file = next((candidate for candidate in inside if candidate.is_file()), inside[0])
+    if not file.is_file():
+        raise UserError(f"{file}: no such weights; expected a .pt, .safetensors or run folder")
+    if file.suffix == ".safetensors":
+        spec, tensors, names = load_safetensors(file)
+        return Weights(spec, names, tensors)
+    # Not torch.load, whose restricted mode fails in many ways on damaged and hostile files.
+    archive = open_torch_archive(file)
+    if isinstance(archive.root, dict) and archive.root.get("format") == FORMAT:
+        return _own_weights(archive)
+    spec, tensors, names = import_official(file)
+    return Weights(spec, names, tensors)
+
+
+def load_network(
+    path: str | Path, *, device: str | torch.device = "cpu", num_classes: int | None = None
+) -> DetectionNetwork:
+    """The network of a weights file, in eval mode on `device`.
+
+    num_classes: build for another number of classes; what does not fit stays fresh.
+    """
+    weights = read_weights(path)
+    if num_classes is None or num_classes == weights.spec.num_classes:
+        return network_of(weights, path, device=device)
+    network = _build(weights.spec.with_classes(num_classes), None, path, device)
+    transfer(network, weights)
+    return network.eval()
+
+
+def network_of(
+    weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
+) -> DetectionNetwork:
+    """The network that `weights`, read from `path`, belong to; in eval mode on `device`."""
+    network = _build(weights.spec, weights.names, path, device)
+    try:
+        network.load_state_dict(dict(weights.tensors))
+    except RuntimeError as error:
+        first = " ".join(str(error).split())[:200]
+        raise UserError(f"{path}: weights do not fit their model: {first}") from None
+    return network.eval()
+
+
+def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None:
+    """Write a network's weights in float32: `.safetensors` for others, `.pt` as training does."""
+    tensors = {
+        name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
+        for name, tensor in network.state_dict().items()
+    }
+    if path.suffix == ".safetensors":
+        save_safetensors(path, network.spec, tensors, network.names)
+        return
+    state = {
+        "kind": WEIGHTS,
+        "description": describe(network, image_size),
+        "average": {"updates": 0, "network": tensors},
+    }
+    save_checkpoint(state, path)
+
+
+def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
+    """Copy what fits: of a decoder for other classes, the rows that mean the same."""
+    return transfer_tensors(weights.tensors, network, weights.names)
+
+
+def _build(
+    spec: ModelSpec, names: tuple[str, ...] | None, path: str | Path, device: str | torch.device
+) -> DetectionNetwork:
+    network = build_network(spec, device=device, names=names)
+    if not isinstance(network, DetectionNetwork):
+        raise UserError(f"{path}: a classifier; expected a network that detects")
+    return network
+
+
+def _own_weights(archive: TorchArchive) -> Weights:
+    match archive.root:
+        case {"version": version} if version != VERSION:
+            raise UserError(f"{archive.file}: written by another version, expected {VERSION}")
+        case {
+            "description": {"model_yaml": str() as text, "names": [*names], **others},
+            "average": {"network": dict() as network},
+        }:
+            spec = ModelSpec.from_text(text, archive.file)
+            size = others.get(IMAGE_SIZE)
+            tensors = archive.tensors(_references(network, archive.file))
+            class_names = tuple(str(name)[:200] for name in names if isinstance(name, str))
+            return Weights(spec, class_names, tensors, size if isinstance(size, int) else None)
+    raise UserError(f"{archive.file}: holds no detection network")
+
+
+def _references(network: Mapping[object, object], file: str) -> dict[str, TensorReference]:
+    references = {
+        name: tensor
+        for name, tensor in network.items()
+        if isinstance(name, str) and isinstance(tensor, TensorReference)
+    }
+    if len(references) != len(network):
+        raise UserError(f"{file}: damaged: not all of its weights are tensors")
+    return references

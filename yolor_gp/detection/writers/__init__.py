@@ -1,0 +1,1 @@
+"""Detections as files of other people's forms."""

@@ -1,0 +1,1 @@
+"""One to many processes: joining, exchanging, noticing that one is gone."""

@@ -1,0 +1,1 @@
+"""What people point detect at, and the pictures and videos it leaves."""

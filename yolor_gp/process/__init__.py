@@ -1,0 +1,1 @@
+"""How this process is tuned: allocator and garbage collector; only programs call it."""
