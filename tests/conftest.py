@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from yolor_gp.commands.run import show_words
+
 # One thread a process: tiny tensors gain nothing from more, and workers share the cores.
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))
 
@@ -22,6 +24,12 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"no {folder.name}/ folder beside the repository (golden numbers, COCO images)")
     return folder
+
+
+@pytest.fixture(autouse=True, scope="session")
+def words_are_shown() -> None:
+    """Commands are called without their door, which would see to it."""
+    show_words()
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -17,11 +17,13 @@ PACKAGE = ROOT / "yolor_gp"
 FLOORS: dict[str, int] = {
     "errors": 0, "files": 0, "ops": 0, "process": 0,
     "structures": 1, "config": 1,
-    "models": 2, "losses": 2, "evaluation": 2, "data": 2,
-    "visualize": 3, "analysis": 3, "interop": 3, "media": 3,
+    "models": 2, "losses": 2, "evaluation": 2, "data": 2, "visualize": 2,
+    "analysis": 3, "interop": 3, "media": 3,
     "engine": 4,
     "detection": 5,
-    "commands": 6,
+    "results": 6,
+    "model": 7,
+    "commands": 8,
 }  # fmt: skip
 """The floor of every room (a package or module directly under yolor_gp)."""
 
@@ -155,7 +157,7 @@ def test_only_precision_knows_mixed_precision() -> None:
 
 def test_only_the_dispatcher_imports_by_name() -> None:
     for file in FILES:
-        if short(file) != "yolor_gp/commands/main.py":
+        if short(file) not in ("yolor_gp/commands/main.py", "yolor_gp/__init__.py"):
             assert "import_module" not in names_used(file), short(file)
             assert "__import__" not in names_used(file), short(file)
 

@@ -1,3 +1,44 @@
-"""Train, evaluate and explain YOLOR-style detectors with box and mask heads."""
+"""Train, evaluate and explain YOLOR-style detectors with box and mask heads.
+
+    import yolor_gp
+    model = yolor_gp.load("runs/train/exp")
+    for result in model.predict("images/"):
+        print(result.names, result.boxes)
+
+What takes long to import (torch, OpenCV) is imported when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from yolor_gp.errors import UserError
+
+if TYPE_CHECKING:
+    from yolor_gp.model import Model, check_dataset, load
+    from yolor_gp.results import Predictions, Result
+    from yolor_gp.structures.eval_result import EvalResult
 
 __version__ = "0.1.0"
+
+__all__ = [
+    "EvalResult", "Model", "Predictions", "Result", "UserError", "check_dataset", "load",
+]  # fmt: skip
+
+_HOMES = {
+    "EvalResult": "yolor_gp.structures.eval_result",
+    "Model": "yolor_gp.model",
+    "Predictions": "yolor_gp.results",
+    "Result": "yolor_gp.results",
+    "check_dataset": "yolor_gp.model",
+    "load": "yolor_gp.model",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'yolor_gp' has no attribute '{name}'")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

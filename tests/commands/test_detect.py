@@ -47,7 +47,7 @@ def words(weights: Path, images: Path, *more: str) -> list[str]:
 
 def test_detect_end_to_end(weights: Path, images: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = images.parent / "found.json"
-    more = ("--confidence", "0", "--max-detections", "5", "--save-json", str(file), "--save-txt")
+    more = ("--confidence", "0", "--max-detections", "5", "--save-dataset", str(file), "--save-txt")
     assert main(words(weights, images, *more)) == 0
     folder = images.parent / "runs" / "exp"
     assert capsys.readouterr().out.rstrip().endswith(f"results in {folder}")
@@ -64,7 +64,15 @@ def test_detect_end_to_end(weights: Path, images: Path, capsys: pytest.CaptureFi
 
 def test_only_the_classes_asked_for(weights: Path, images: Path) -> None:
     file = images.parent / "found.json"
-    more = ("--confidence", "0", "--no-images", "--save-json", str(file), "--max-detections", "9")
+    more = (
+        "--confidence",
+        "0",
+        "--no-images",
+        "--save-dataset",
+        str(file),
+        "--max-detections",
+        "9",
+    )
     assert main(words(weights, images, *more, "--classes", "cow", "0")) == 0
     found = json.loads(file.read_text())
     assert {annotation["category_id"] for annotation in found["annotations"]} <= {1, 3}
@@ -75,7 +83,7 @@ def test_a_batch_finds_what_single_images_find(weights: Path, images: Path) -> N
     results = []
     for size in ("1", "2"):
         file = images.parent / f"{size}.json"
-        more = ("--confidence", "0", "--batch-size", size, "--save-json", str(file))
+        more = ("--confidence", "0", "--batch-size", size, "--save-dataset", str(file))
         assert main(words(weights, images, *more, "--max-detections", "4")) == 0
         found = json.loads(file.read_text())
         results.append([annotation["bbox"] for annotation in found["annotations"]])

@@ -6,7 +6,7 @@ import cv2
 import torch
 
 from yolor_gp.commands.train_plot import write_training_plot
-from yolor_gp.commands.val_plots import write_plots
+from yolor_gp.commands.val import write_plots
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.structures.detections import Detections
 from yolor_gp.structures.ground_truth import GroundTruth

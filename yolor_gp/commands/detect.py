@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import sys
+import time
 from collections.abc import Sequence
+from contextlib import ExitStack
 from pathlib import Path
 
-import torch
-
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.commands.detect_loop import DetectionLoop, chosen_classes
 from yolor_gp.commands.run_folder import new_run_folder
-from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.detection.predict import Predictor
-from yolor_gp.detection.weights import load_network, read_weights
-from yolor_gp.engine.precision import PRECISIONS, training_device
-from yolor_gp.errors import UserError
-from yolor_gp.media.sources import Live, Source, open_source
-from yolor_gp.models.fuse import fuse
+from yolor_gp.detection.writers.coco_json import DatasetJson, ResultsJson
+from yolor_gp.detection.writers.yolo_txt import write_detection_txt
+from yolor_gp.engine.precision import PRECISIONS
+from yolor_gp.files import check_writable
+from yolor_gp.media.annotated_files import AnnotatedFiles, free_path
+from yolor_gp.media.sources import open_source
+from yolor_gp.model import load
+from yolor_gp.results import Predictions, Result
 
 
 def parser() -> Arguments:
@@ -41,7 +42,9 @@ def parser() -> Arguments:
         help="number format; auto: half precision where the device computes it")  # fmt: skip
     add("--project", default="runs/detect", help="folder of all runs")
     add("--name", default="exp", help="folder of this run inside it; a taken name is numbered")
-    add("--save-json", metavar="FILE", help="also write all detections as one COCO JSON")
+    add("--save-json", metavar="FILE", help="also write all detections in COCO's results format")
+    add("--save-dataset", metavar="FILE",
+        help="also write them as a COCO data set, to be corrected or trained on")  # fmt: skip
     add("--save-txt", action="store_true", help="also write YOLO label files into labels/")
     add("--save-confidence", action="store_true", help="with the score at the end of each line")
     add("--no-images", action="store_true", help="write no annotated images or videos")
@@ -51,44 +54,108 @@ def parser() -> Arguments:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Detect. Raises `UserError` for what the user can mend."""
     options = parser().parse(arguments)
-    if options.iou == 0:
-        raise UserError("--iou 0: would drop every box that touches another; use 0.4 to 0.7")
-    config = ValidationConfig(
+    open_source(options.source)  # what is wrong with it is told before the weights are read
+    for file in (options.save_json, options.save_dataset):
+        if file:
+            check_writable(file)
+    model = load(options.weights, device=options.device, precision=options.precision)
+    results = model.predict(
+        options.source,
+        img=options.image_size,
         confidence=options.confidence,
-        nms_iou=options.iou,
-        multi_label=False,
+        iou=options.iou,
+        classes=options.classes,
+        batch=options.batch_size,
         max_detections=options.max_detections,
-    )
-    source = open_source(options.source)
-    device = training_device(options.device, local_rank=0)
-    image_size = options.image_size or read_weights(options.weights).image_size or 640
-    network = fuse(load_network(options.weights, device=device))
-    if image_size % network.max_stride:
-        raise UserError(f"--img {image_size}: must be a multiple of {network.max_stride}")
-    predictor = Predictor(
-        network,
-        image_size,
-        config,
-        device,
-        stride=network.max_stride if options.rectangular else None,
-        precision=options.precision,
         class_agnostic=options.class_agnostic,
-        classes=chosen_classes(options.classes, network.names),
+        rectangular=options.rectangular,
     )
-    loop = DetectionLoop(
-        predictor,
-        network.names,
+    files = DetectionFiles(
         new_run_folder(options.project, options.name),
-        batch_size=options.batch_size or _batch_size(device, source),
         images=not options.no_images,
-        json_file=Path(options.save_json) if options.save_json else None,
+        results_file=options.save_json,
+        dataset_file=options.save_dataset,
         txt=options.save_txt or options.save_confidence,
         txt_scores=options.save_confidence,
     )
-    loop.run(source)
+    files.write(results, model.names)
     return 0
 
 
-def _batch_size(device: torch.device, source: Source) -> int:
-    """More than one only where it pays: on a GPU, and where no frame has to wait for the next."""
-    return 1 if device.type == "cpu" or isinstance(source, Live) else 8
+class DetectionFiles:
+    """Everything that is written of results, and the line that is printed of each.
+
+    folder: of pictures and labels; results_file, dataset_file: COCO JSON of either form; txt: YOLO
+    label files (with scores when `txt_scores`).
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        images: bool = True,
+        results_file: str | Path | None = None,
+        dataset_file: str | Path | None = None,
+        txt: bool = False,
+        txt_scores: bool = False,
+    ) -> None:
+        self._folder, self._txt_scores = folder, txt_scores
+        self._results_file, self._dataset_file = results_file, dataset_file
+        self._labels = folder / "labels" if txt else None
+        self._pictures = AnnotatedFiles(folder) if images else None
+        self._lists: list[ResultsJson] = []
+        self._count, self._seconds, self._found = 0, 0.0, 0
+
+    def write(self, results: Predictions, names: Sequence[str]) -> None:
+        """Write every result. However it ends, the files written so far are whole."""
+        started = time.perf_counter()
+        if self._labels:
+            self._labels.mkdir(exist_ok=True)
+        with ExitStack() as open_files:
+            open_files.callback(self._report, results, started)
+            if self._pictures is not None:
+                open_files.enter_context(self._pictures)
+            for kind, file in (
+                (ResultsJson, self._results_file),
+                (DatasetJson, self._dataset_file),
+            ):
+                if file is not None:
+                    self._lists.append(open_files.enter_context(kind(Path(file), names)))
+            for result in results:
+                self._write(result)
+                self._print(result, results.total)
+
+    def _write(self, result: Result) -> None:
+        if self._pictures is not None:
+            self._pictures.write(result.source, result.plot())
+        for file in self._lists:
+            file.write(result.path, result.detections, result.frame)
+        if self._labels is not None:
+            name = result.path
+            if result.frame is not None:
+                name = f"{Path(name.split('?')[0]).stem or 'stream'}_{result.frame:06d}.jpg"
+            path = free_path(self._labels, name, ".txt")
+            write_detection_txt(path, result.detections, with_score=self._txt_scores)
+
+    def _print(self, result: Result, total: int | None) -> None:
+        self._count += 1
+        self._seconds += result.seconds
+        self._found += len(result)
+        place = f"{self._count}/{total}" if total else str(self._count)
+        height, width = result.image.shape[:2]
+        words, milliseconds = result.summary(), 1000 * result.seconds
+        print(f"{place} {result.path} {width}x{height}: {words}, {milliseconds:.1f} ms")
+
+    def _report(self, results: Predictions, started: float) -> None:
+        for problem in results.skipped:
+            print(f"skipped: {problem}", file=sys.stderr)
+        if not self._count:
+            return
+        whole = time.perf_counter() - started
+        skipped = f", {len(results.skipped)} unreadable" if results.skipped else ""
+        print(
+            f"{self._count} images{skipped}, {self._found} objects in {whole:.1f} s "
+            f"({1000 * self._seconds / self._count:.1f} ms an image in the network, "
+            f"{1000 * whole / self._count:.1f} ms with reading, drawing and writing)"
+        )
+        print(f"results in {self._folder}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
@@ -15,12 +16,30 @@ BAD_INPUT = 2
 INTERRUPTED = 130  # 128 + SIGINT, as a shell reports it
 
 
+class _Words(logging.Handler):
+    """The package's words as lines: of warnings on stderr, of the rest on stdout."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        stream = sys.stderr if record.levelno >= logging.WARNING else sys.stdout
+        print(self.format(record), file=stream, flush=True)
+
+
+def show_words() -> None:
+    """Print what the package says, which as a library it leaves to `logging`."""
+    logger = logging.getLogger("yolor_gp")
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
+    if not any(isinstance(handler, _Words) for handler in logger.handlers):
+        logger.addHandler(_Words())
+
+
 def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
     """Call `main` and turn the user's errors into messages on stderr and an exit code.
 
     Any other exception is a fault of the program and keeps its traceback.
     """
     keep_freed_memory()
+    show_words()
     try:
         return main(arguments)
     except UserError as error:

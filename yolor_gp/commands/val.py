@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from tqdm import tqdm
-
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.commands.val_plots import write_plots
-from yolor_gp.config.data_config import load_data_config
-from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.loading.loader import val_loader
-from yolor_gp.detection.evaluate import evaluate, result_table
-from yolor_gp.detection.weights import network_of, read_weights
-from yolor_gp.engine.distributed.context import World, run_in_world, share_of
+from yolor_gp.engine.distributed.context import World, run_in_world
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
+from yolor_gp.evaluation.curves import confusion_matrix, match_boxes
+from yolor_gp.files import check_writable, write_json
+from yolor_gp.model import load
+from yolor_gp.visualize.plots import plot_confusion, plot_precision_recall
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -36,62 +29,63 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _validate(options: argparse.Namespace, world: World) -> int:
+    if world.is_main:
+        _check_places(options)
     device = training_device(options.device, world.local_rank, world.size)
-    weights = read_weights(options.weights)
-    network = network_of(weights, options.weights, device=device)
-    image_size = options.image_size or weights.image_size or 640
-    if image_size % network.max_stride:
-        raise UserError(f"--img {image_size}: must be a multiple of {network.max_stride}")
-    dataset = open_dataset(load_data_config(options.data), "val", image_size=image_size)
-    if len(dataset.names) != network.num_classes:
-        raise UserError(
-            f"{options.data}: {len(dataset.names)} classes, but {options.weights} was trained for"
-            f" {network.num_classes}; use the data it was trained on"
-        )
-    if options.iou == 0:
-        raise UserError("--iou 0: would drop every box that touches another; use 0.5 to 0.7")
-    if world.is_main and dataset.names != network.names:
-        print(f"warning: {options.data} calls its classes otherwise than {options.weights} does",
-              file=sys.stderr)  # fmt: skip
-    config = ValidationConfig(
-        confidence=options.confidence, nms_iou=options.iou, max_detections=options.max_detections
-    )
-    loader = val_loader(
-        dataset,
-        image_size=image_size,
-        batch_size=share_of(options.batch_size, world),
+    model = load(options.weights, device=device, precision=options.precision)
+    found = model.validation(
+        options.data,
+        img=options.image_size,
+        batch_size=options.batch_size,
+        confidence=options.confidence,
+        iou=options.iou,
+        max_detections=options.max_detections,
         workers=options.workers,
-        rank=world.rank,
-        world_size=world.size,
-        pin_memory=device.type == "cuda",
-    )
-    evaluator = CocoEvaluator(
-        dataset.ground_truth(), with_masks=network.has_masks, backend=options.backend
-    )
-    shown = tqdm(loader, "validating", disable=not (world.is_main and sys.stderr.isatty()))
-    result = evaluate(
-        network, shown, evaluator, config, device, precision=options.precision, world=world
+        backend=options.backend,
+        world=world,
     )
     if world.is_main:
-        print(f"{options.weights} on {options.data}: {len(dataset)} images at {image_size} px")
-        print(result_table(result))
-        _write(options.metrics_json, result.to_json())
-        _write(options.save_json, evaluator.results() if options.save_json else None)
-        for picture in write_plots(evaluator, options.plots) if options.plots else ():
+        size = options.image_size or model.image_size
+        print(f"{options.weights} on {options.data}: {found.images} images at {size} px")
+        print(found.result.table())
+        if options.metrics_json:
+            print(f"wrote {write_json(options.metrics_json, found.result.to_json())}")
+        if options.save_json:
+            print(f"wrote {write_json(options.save_json, found.evaluator.results())}")
+        for picture in write_plots(found.evaluator, options.plots) if options.plots else ():
             print(f"wrote {picture}")
     return 0
 
 
-def _write(file: str | None, content: object) -> None:
-    if file is None:
-        return
-    path = Path(file)
+def _check_places(options: argparse.Namespace) -> None:
+    """What cannot be written is told before the evaluation."""
+    for file in (options.metrics_json, options.save_json):
+        if file:
+            check_writable(file)
+    if options.plots:
+        check_writable(options.plots, folder=True)
+
+
+def write_plots(evaluator: CocoEvaluator, folder: str | Path) -> tuple[Path, Path]:
+    """Draw what `evaluator` has gathered into `folder`; the files written. Raises `UserError`.
+
+    The confusion matrix counts detections from the confidence on at which F1 is highest.
+    """
+    truth = evaluator.truth
+    matches = match_boxes(evaluator.images(), evaluator.coco, truth.category_ids)
+    confidence = matches.over_confidence().best_confidence()
+    matrix = confusion_matrix(
+        evaluator.images(), evaluator.coco, truth.category_ids, confidence=confidence
+    )
+    curves = dict(zip(truth.names, matches.precision_over_recall(), strict=True))
+    files = (Path(folder) / "precision-recall.png", Path(folder) / "confusion.png")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(content) + "\n", encoding="utf-8")
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        plot_precision_recall(curves, files[0])
+        plot_confusion(matrix, truth.names, files[1], f"boxes of confidence {confidence:.2f}")
     except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
-    print(f"wrote {file}")
+        raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
+    return files
 
 
 def _parser() -> Arguments:

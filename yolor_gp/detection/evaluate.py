@@ -72,26 +72,3 @@ def evaluate(
     result = world.broadcast(result)
     assert result is not None
     return result
-
-
-def score(result: EvalResult) -> float:
-    """What decides which weights are kept: the mean of box AP and, where drawn, mask AP."""
-    parts = [result.bbox["AP"]] + ([result.segm["AP"]] if result.segm is not None else [])
-    return sum(parts) / len(parts)
-
-
-_COLUMNS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-
-
-def result_table(result: EvalResult) -> str:
-    """APbox and APmask with their kin, a line each, in percent as papers print them."""
-    lines = ["      " + "".join(f"{name:>8}" for name in _COLUMNS)]
-    for title, part in (("box", result.bbox), ("mask", result.segm)):
-        if part is not None:
-            cells = "".join(f"{_percent(part[name]):>8}" for name in _COLUMNS)
-            lines.append(f"{title:<6}{cells}")
-    return "\n".join(lines)
-
-
-def _percent(value: float) -> str:
-    return "-" if value < 0 else f"{100 * value:.1f}"

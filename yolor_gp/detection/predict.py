@@ -9,9 +9,11 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.precision import choose_detection_precision
+from yolor_gp.errors import raise_problems
 from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
 from yolor_gp.structures.detections import Detections
 
@@ -63,3 +65,25 @@ class Predictor:
     def _letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
         size = (image.shape[0], image.shape[1])
         return evaluation_letterbox(size, self._image_size, self._stride)
+
+
+def labels_of(wanted: Sequence[str | int] | None, names: Sequence[str]) -> tuple[int, ...] | None:
+    """Labels of classes given by name or number; None for all. Raises `UserError`."""
+    if wanted is None:
+        return None
+    if isinstance(wanted, str):
+        wanted = [wanted]
+    labels, problems = [], []
+    for word in map(str, wanted):
+        if word in names:
+            labels.append(list(names).index(word))
+        elif word.isdecimal() and int(word) < len(names):
+            labels.append(int(word))
+        elif word.isdecimal():
+            problems.append(f"--classes {word}: the network has classes 0 to {len(names) - 1}")
+        else:
+            problems.append(
+                f"--classes {word}: the network knows no such class{did_you_mean(word, names)}"
+            )
+    raise_problems(problems)
+    return tuple(labels)

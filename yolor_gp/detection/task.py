@@ -18,7 +18,7 @@ from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.loader import train_loader, val_loader
 from yolor_gp.detection.data_check import check_data
-from yolor_gp.detection.evaluate import evaluate, result_table, score
+from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.weights import MODEL_YAML, NAMES, Weights, describe, read_weights, transfer
 from yolor_gp.engine.distributed.context import World, share_of
 from yolor_gp.engine.task import Evaluation, Picture, Task
@@ -29,7 +29,6 @@ from yolor_gp.models.builder import build_network, check_model
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
-from yolor_gp.structures.eval_result import EvalResult
 from yolor_gp.visualize.batches import labelled_batch, predictions_against_truth
 
 
@@ -173,19 +172,9 @@ def _validation(
             averaged, loader, evaluator, config.recipe.validation, device,
             world=world, must_stop=must_stop, show=show,
         )  # fmt: skip
-        return Evaluation(score(result), _figures(result), pictures, result_table(result))
+        return Evaluation(result.score, result.named(), pictures, result.table())
 
     return validate
-
-
-_LOGGED = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR100")
-
-
-def _figures(result: EvalResult) -> dict[str, float]:
-    """Named for logs, the most looked at first."""
-    parts = {"box": result.bbox, "mask": result.segm}
-    drawn = {name: part for name, part in parts.items() if part is not None}
-    return {f"{name} {key}": part[key] for key in _LOGGED for name, part in drawn.items()}
 
 
 def _open(config: RunConfig) -> DetectionData:

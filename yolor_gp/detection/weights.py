@@ -27,6 +27,9 @@ MODEL_YAML, NAMES, IMAGE_SIZE = "model_yaml", "names", "image_size"
 """Keys of the description that travels with weights."""
 
 
+_SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
+
+
 @dataclass(frozen=True)
 class Weights:
     """Tensors by name and what they belong to. image_size: trained at, None when unknown."""
@@ -68,6 +71,12 @@ def read_weights(path: str | Path) -> Weights:
     return Weights(spec, names, tensors)
 
 
+def is_weights_file(source: str | Path) -> bool:
+    """Whether `source` names weights (a folder or a weights file) rather than a model file."""
+    path = Path(source)
+    return path.is_dir() or path.suffix.lower() in _SUFFIXES
+
+
 def load_network(
     path: str | Path, *, device: str | torch.device = "cpu", num_classes: int | None = None
 ) -> DetectionNetwork:
@@ -78,7 +87,7 @@ def load_network(
     weights = read_weights(path)
     if num_classes is None or num_classes == weights.spec.num_classes:
         return network_of(weights, path, device=device)
-    network = _build(weights.spec.with_classes(num_classes), None, path, device)
+    network = build_detector(weights.spec.with_classes(num_classes), None, path, device)
     transfer(network, weights)
     return network.eval()
 
@@ -87,13 +96,23 @@ def network_of(
     weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
 ) -> DetectionNetwork:
     """The network that `weights`, read from `path`, belong to; in eval mode on `device`."""
-    network = _build(weights.spec, weights.names, path, device)
+    network = build_detector(weights.spec, weights.names, path, device)
     try:
         network.load_state_dict(dict(weights.tensors))
     except RuntimeError as error:
         first = " ".join(str(error).split())[:200]
         raise UserError(f"{path}: weights do not fit their model: {first}") from None
     return network.eval()
+
+
+def build_detector(
+    spec: ModelSpec, names: tuple[str, ...] | None, path: str | Path, device: str | torch.device
+) -> DetectionNetwork:
+    """A detector with fresh weights; `path` is what messages call it. Raises `UserError`."""
+    network = build_network(spec, device=device, names=names)
+    if not isinstance(network, DetectionNetwork):
+        raise UserError(f"{path}: a classifier; expected a network that detects")
+    return network
 
 
 def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None:
@@ -116,15 +135,6 @@ def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None
 def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
     """Copy what fits: of a decoder for other classes, the rows that mean the same."""
     return transfer_tensors(weights.tensors, network, weights.names)
-
-
-def _build(
-    spec: ModelSpec, names: tuple[str, ...] | None, path: str | Path, device: str | torch.device
-) -> DetectionNetwork:
-    network = build_network(spec, device=device, names=names)
-    if not isinstance(network, DetectionNetwork):
-        raise UserError(f"{path}: a classifier; expected a network that detects")
-    return network
 
 
 def _own_weights(archive: TorchArchive) -> Weights:

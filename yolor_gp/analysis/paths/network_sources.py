@@ -9,7 +9,7 @@ import torch
 import torchvision
 from torch import Tensor, nn
 
-from yolor_gp.config.model_spec import load_model_spec
+from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
 from yolor_gp.models.builder import build_network
@@ -42,7 +42,6 @@ def open_network(text: str) -> NetworkSource:
 
     Raises `UserError` for a file that cannot be built or a name that is not known.
     """
-    example = torch.empty(2, 3, _IMAGE_SIDE, _IMAGE_SIDE, device="meta")
     if text.startswith(_PREFIX):
         name = text.removeprefix(_PREFIX)
         if name not in _TORCHVISION:
@@ -51,7 +50,16 @@ def open_network(text: str) -> NetworkSource:
                 f"{did_you_mean(name, _TORCHVISION)} (known: {', '.join(_TORCHVISION)})"
             )
         with torch.device("meta"):
-            return NetworkSource(name, _TORCHVISION[name](), example, "forward")
-    network = build_network(load_model_spec(text), device="meta")
+            return NetworkSource(name, _TORCHVISION[name](), _example(), "forward")
+    return network_of_spec(load_model_spec(text), Path(text).stem)
+
+
+def network_of_spec(spec: ModelSpec, name: str) -> NetworkSource:
+    """The network of a model file. Raises `UserError` when it cannot be built."""
+    network = build_network(spec, device="meta")
     entry = "forward_levels" if isinstance(network, DetectionNetwork) else "forward"
-    return NetworkSource(Path(text).stem, network, example, entry)
+    return NetworkSource(name, network, _example(), entry)
+
+
+def _example() -> Tensor:
+    return torch.empty(2, 3, _IMAGE_SIDE, _IMAGE_SIDE, device="meta")

@@ -11,9 +11,11 @@ import torch
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
-from yolor_gp.commands.detect_loop import DetectionLoop, chosen_classes
+from yolor_gp.commands.detect import DetectionFiles
+from yolor_gp.detection.predict import labels_of
 from yolor_gp.errors import UserError
 from yolor_gp.media.sources import open_source
+from yolor_gp.results import Predict, Predictions
 from yolor_gp.structures.detections import BoxMasks, Detections
 
 NAMES = ("cat", "dog")
@@ -34,6 +36,10 @@ def square(images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
         )
         for image in images
     ]
+
+
+def results(source: Path | str, predict: Predict = square, batch: int = 1) -> Predictions:
+    return Predictions(open_source(str(source)), predict, NAMES, batch)
 
 
 @pytest.fixture
@@ -71,7 +77,7 @@ def frames_in(path: Path) -> tuple[int, float]:
 
 
 def test_images_are_annotated(images: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    DetectionLoop(square, NAMES, out, batch_size=3).run(open_source(str(images)))
+    DetectionFiles(out).write(results(images, batch=3), NAMES)
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.jpg"]
     assert np.ptp(cv2.imread(str(out / "a.png"))) > 50
     printed = capsys.readouterr().out
@@ -80,7 +86,7 @@ def test_images_are_annotated(images: Path, out: Path, capsys: pytest.CaptureFix
 
 
 def test_a_video_stays_a_video_of_the_same_rate(video: Path, out: Path) -> None:
-    DetectionLoop(square, NAMES, out, batch_size=4).run(open_source(str(video)))
+    DetectionFiles(out).write(results(video, batch=4), NAMES)
     assert frames_in(out / "film.mp4") == (9, 12.5)
 
 
@@ -89,8 +95,9 @@ def test_json_is_a_coco_file(images: Path, video: Path, out: Path) -> None:
     file = out / "found.json"
     listing = images.parent / "all.txt"
     listing.write_text(f"images/a.png\n{video}\n")
-    loop = DetectionLoop(square, NAMES, out, images=False, json_file=file)
-    loop.run(open_source(str(listing)))
+    rows = out / "rows.json"
+    files = DetectionFiles(out, images=False, dataset_file=file, results_file=rows)
+    files.write(results(listing), NAMES)
     coco = COCO(str(file))
     assert len(coco.imgs) == len(coco.anns) == 10
     assert coco.imgs[1]["file_name"].endswith("a.png") and "frame" not in coco.imgs[1]
@@ -100,10 +107,16 @@ def test_json_is_a_coco_file(images: Path, video: Path, out: Path) -> None:
     assert coco.cats[annotation["category_id"]]["name"] == "dog"
     assert coco.annToMask(annotation).sum() == annotation["area"] == 190
     assert not list(out.glob("*.png"))
+    found = coco.loadRes(str(rows))
+    assert [(row["image_id"], row["category_id"]) for row in found.anns.values()] == [
+        (image, 2) for image in range(1, 11)
+    ]
+    assert json.loads(rows.read_text())[9]["frame"] == 8
+    assert found.annToMask(found.anns[1]).sum() == 190
 
 
 def test_label_files_can_be_trained_on(images: Path, out: Path) -> None:
-    DetectionLoop(square, NAMES, out, txt=True).run(open_source(str(images)))
+    DetectionFiles(out, txt=True).write(results(images), NAMES)
     words = (out / "labels" / "a.txt").read_text().split()
     assert words[0] == "1" and len(words) % 2 == 1
     points = np.array(words[1:], float).reshape(-1, 2) * [64, 48]
@@ -118,11 +131,11 @@ def test_labels_of_boxes_and_scores(images: Path, video: Path, out: Path) -> Non
             for found in square(images)
         ]
 
-    loop = DetectionLoop(boxes, NAMES, out, images=False, txt=True, txt_scores=True)
-    loop.run(open_source(str(video)))
-    files = sorted((out / "labels").iterdir())
-    assert [file.name for file in files][-1] == "film_000008.txt" and len(files) == 9
-    assert files[0].read_text() == "1 0.312500 0.520833 0.312500 0.208333 0.75000\n"
+    files = DetectionFiles(out, images=False, txt=True, txt_scores=True)
+    files.write(results(video, boxes), NAMES)
+    written = sorted((out / "labels").iterdir())
+    assert [file.name for file in written][-1] == "film_000008.txt" and len(written) == 9
+    assert written[0].read_text() == "1 0.312500 0.520833 0.312500 0.208333 0.75000\n"
 
 
 def test_an_interrupt_leaves_a_playable_video_and_valid_json(video: Path, out: Path) -> None:
@@ -135,9 +148,9 @@ def test_an_interrupt_leaves_a_playable_video_and_valid_json(video: Path, out: P
             raise KeyboardInterrupt
         return square(images)
 
-    loop = DetectionLoop(interrupted, NAMES, out, json_file=out / "found.json")
+    files = DetectionFiles(out, dataset_file=out / "found.json")
     with pytest.raises(KeyboardInterrupt):
-        loop.run(open_source(str(video)))
+        files.write(results(video, interrupted), NAMES)
     assert frames_in(out / "film.mp4")[0] == 4
     assert len(json.loads((out / "found.json").read_text())["images"]) == 4
 
@@ -146,7 +159,7 @@ def test_unreadable_images_are_counted(
     images: Path, out: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (images / "c.png").write_text("not an image")
-    DetectionLoop(square, NAMES, out).run(open_source(str(images)))
+    DetectionFiles(out).write(results(images), NAMES)
     printed = capsys.readouterr()
     assert "2 images, 1 unreadable" in printed.out
     assert "skipped: " in printed.err and "c.png: not an image" in printed.err
@@ -156,21 +169,21 @@ def test_equal_names_do_not_overwrite_each_other(images: Path, out: Path) -> Non
     deeper = images / "deeper"
     deeper.mkdir()
     (deeper / "a.png").write_bytes((images / "a.png").read_bytes())
-    DetectionLoop(square, NAMES, out, txt=True).run(open_source(f"{images}/**/*"))
+    DetectionFiles(out, txt=True).write(results(f"{images}/**/*"), NAMES)
     assert sorted(path.name for path in out.glob("*.*")) == ["a.png", "a_2.png", "b.jpg"]
     assert len(list((out / "labels").iterdir())) == 3
 
 
 def test_a_json_file_that_cannot_be_written(images: Path, out: Path) -> None:
-    loop = DetectionLoop(square, NAMES, out, json_file=out / "none" / "found.json")
+    files = DetectionFiles(out, results_file=out / "none" / "found.json")
     with pytest.raises(UserError, match=r"found\.json: cannot be written"):
-        loop.run(open_source(str(images)))
+        files.write(results(images), NAMES)
 
 
 def test_classes_by_name_and_number() -> None:
-    assert chosen_classes(None, NAMES) is None
-    assert chosen_classes(["dog", "0"], NAMES) == (1, 0)
+    assert labels_of(None, NAMES) is None
+    assert labels_of(["dog", "0"], NAMES) == (1, 0)
     with pytest.raises(UserError) as raised:
-        chosen_classes(["dgo", "7"], NAMES)
+        labels_of(["dgo", "7"], NAMES)
     assert "did you mean 'dog'" in raised.value.problems[0]
     assert "classes 0 to 1" in raised.value.problems[1]

@@ -1,0 +1,101 @@
+"""A network held to the validation images of a data set, on one process or many."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from tqdm import tqdm
+
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.data.datasets import open_dataset
+from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.loading.loader import val_loader
+from yolor_gp.detection.evaluate import evaluate
+from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.errors import UserError
+from yolor_gp.evaluation.coco_backends import Backend
+from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
+from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.structures.eval_result import EvalResult
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Validation:
+    """The figures, and on the first process the evaluator with every detection behind them."""
+
+    result: EvalResult
+    evaluator: CocoEvaluator
+    images: int
+
+
+def validate(
+    network: DetectionNetwork,
+    data: str | Path,
+    config: ValidationConfig,
+    *,
+    image_size: int,
+    batch_size: int,
+    workers: int,
+    backend: Backend,
+    precision: str,
+    device: torch.device,
+    world: World,
+    source: str,
+) -> Validation:
+    """Box and mask AP on the validation images of `data`, the same on every process.
+
+    Args:
+        network: On `device` already.
+        data: A data YAML or the name of a shipped one.
+        config: Thresholds of post-processing.
+        image_size: Side of the square input in pixels, a multiple of the network's stride.
+        batch_size: Images at once, over all processes.
+        workers: Threads that load images, in each process.
+        backend: Of the evaluation.
+        precision: As `--precision`.
+        device: Of this process.
+        world: The processes that share the images.
+        source: What messages call the network.
+
+    Raises:
+        UserError: When the data cannot be read, or have other classes than the network.
+    """
+    dataset = open_dataset(load_data_config(data), "val", image_size=image_size)
+    _check_classes(network, dataset, data, source, world)
+    loader = val_loader(
+        dataset,
+        image_size=image_size,
+        batch_size=share_of(batch_size, world),
+        workers=workers,
+        rank=world.rank,
+        world_size=world.size,
+        pin_memory=device.type == "cuda",
+    )
+    evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=network.has_masks, backend=backend)
+    seen = world.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
+    shown = tqdm(loader, "validating", disable=not seen)
+    result = evaluate(network, shown, evaluator, config, device, precision=precision, world=world)
+    return Validation(result, evaluator, len(dataset))
+
+
+def _check_classes(
+    network: DetectionNetwork,
+    dataset: DetectionDataset,
+    data: str | Path,
+    source: str,
+    world: World,
+) -> None:
+    if len(dataset.names) != network.num_classes:
+        raise UserError(
+            f"{data}: {len(dataset.names)} classes, but {source} was trained for"
+            f" {network.num_classes}; use the data it was trained on"
+        )
+    if world.is_main and dataset.names != network.names:
+        _log.warning("warning: %s calls its classes otherwise than %s does", data, source)

@@ -1,0 +1,328 @@
+"""The Python face: a network, ready to be used, trained, looked into and saved.
+
+import yolor_gp
+model = yolor_gp.load("runs/train/exp")
+for result in model.predict("images/"):
+    print(result.names, result.boxes)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from copy import deepcopy
+from pathlib import Path
+
+import torch
+
+from yolor_gp.analysis.paths.gradient_paths import analyse
+from yolor_gp.analysis.paths.graph import read_graph
+from yolor_gp.analysis.paths.network_sources import network_of_spec
+from yolor_gp.analysis.paths.path_results import NetworkPaths
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.model_spec import load_model_spec
+from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.data.doctor import Report, examine
+from yolor_gp.detection.predict import Predictor, labels_of
+from yolor_gp.detection.validate import Validation, validate
+from yolor_gp.detection.weights import (
+    build_detector,
+    is_weights_file,
+    network_of,
+    read_weights,
+    save_network,
+    transfer,
+)
+from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.errors import UserError
+from yolor_gp.evaluation.coco_backends import Backend
+from yolor_gp.media.pictures import AnySource, Channels, open_any
+from yolor_gp.media.sources import Live
+from yolor_gp.models.fuse import fuse
+from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.summary import ModelSummary, summarize
+from yolor_gp.results import Predictions, Result
+from yolor_gp.structures.eval_result import EvalResult
+
+DEFAULT_SIZE = 640
+
+
+def load(
+    source: str | Path,
+    *,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    classes: int | Sequence[str] | None = None,
+) -> Model:
+    """Open weights, or a model file with fresh weights.
+
+    Args:
+        source: A run folder, an own `.pt` or `.safetensors`, an official checkpoint of YOLOv5,
+            YOLOv7 or YOLOR; or a model file by path or shipped name (`yolor-csp`).
+        device: auto, cpu, cuda or the number of a GPU.
+        precision: auto, bfloat16, float16 or float32; auto takes what is right for each use.
+        classes: Their number or names. Weights of other classes keep what fits: of the decoder
+            the rows of classes that have the same name.
+
+    Raises:
+        UserError: When it cannot be read, or device or precision are not to be had.
+    """
+    if precision not in PRECISIONS:
+        raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
+    place = training_device(str(device))
+    names = None if classes is None or isinstance(classes, int) else tuple(classes)
+    number = classes if isinstance(classes, int) else None if names is None else len(names)
+    size = None
+    if is_weights_file(source):
+        weights = read_weights(source)
+        size = weights.image_size
+        if number is None or (names or weights.names) == weights.names[:number] == weights.names:
+            network = network_of(weights, source, device=place)
+        else:
+            network = build_detector(weights.spec.with_classes(number), names, source, place)
+            transfer(network, weights)
+    else:
+        spec = load_model_spec(source)
+        spec = spec if number is None else spec.with_classes(number)
+        network = build_detector(spec, names, source, place)
+    return Model(network.eval(), str(source), size or DEFAULT_SIZE, precision)
+
+
+def check_dataset(data: str | Path) -> Report:
+    """Everything that is wrong with a data set, with place and remedy.
+
+    Args:
+        data: A data YAML, or the name of a shipped one.
+
+    Returns:
+        The findings, and the counts of each split; `report.raise_errors()` raises what would stop
+        a training, `report.lines()` is text for people.
+
+    Raises:
+        UserError: When the data YAML itself is wrong.
+    """
+    return examine(load_data_config(data))
+
+
+class Model:
+    """A detection network with what is needed to use it; see `load`.
+
+    Attributes:
+        network: The network itself, a `torch.nn.Module`.
+        source: What it was loaded from.
+        image_size: Side of the square input in pixels, unless a call says otherwise.
+        precision: As `--precision`.
+    """
+
+    def __init__(
+        self,
+        network: DetectionNetwork,
+        source: str = "a network in memory",
+        image_size: int = DEFAULT_SIZE,
+        precision: str = "auto",
+    ) -> None:
+        self.network, self.source = network, source
+        self.image_size, self.precision = image_size, precision
+        self._folded: tuple[object, DetectionNetwork] | None = None
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Class names, by label."""
+        return self.network.names
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights lie."""
+        return next(self.network.parameters()).device
+
+    def __repr__(self) -> str:
+        outputs = "boxes and masks" if self.network.has_masks else "boxes"
+        return f"<Model {self.source}: {outputs}, {len(self.names)} classes, on {self.device}>"
+
+    def __call__(self, picture: AnySource, **options: object) -> Result:
+        """The result of one picture; `options` as of `predict`. Raises `UserError`."""
+        for result in self.predict(picture, **options):  # type: ignore[arg-type]
+            return result
+        raise UserError("the source holds no picture")
+
+    def predict(
+        self,
+        source: AnySource,
+        *,
+        img: int | None = None,
+        confidence: float = 0.25,
+        iou: float = 0.45,
+        classes: Sequence[str | int] | None = None,
+        batch: int | None = None,
+        max_detections: int = 300,
+        class_agnostic: bool = False,
+        rectangular: bool = False,
+        channels: Channels = "rgb",
+    ) -> Predictions:
+        """Find objects. Lazy: frames are read and looked at as results are asked for.
+
+        Args:
+            source: A path, folder, glob, list file, video, camera number or address; an array, PIL
+                image or tensor; or an iterable of these (`media.pictures.AnySource`).
+            img: Side of the square input in pixels.
+            confidence: Least score kept.
+            iou: Overlap above which non-maximum suppression drops the worse box.
+            classes: Names or numbers of the classes to keep; all when None.
+            batch: Images at once; as many as pay when None.
+            max_detections: Most detections an image.
+            class_agnostic: Boxes suppress those of other classes too.
+            rectangular: Pad to the next multiple of the stride instead of a square: faster, and
+                not quite what validation sees.
+            channels: Order of colours in arrays, "rgb" or "bgr".
+
+        Returns:
+            An iterator of `Result`, one an image or frame.
+
+        Raises:
+            UserError: For what cannot be looked at; also while iterating.
+        """
+        _check_share("--iou", iou, "would drop every box that touches another; use 0.4 to 0.7")
+        if not 0 <= confidence <= 1:
+            raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
+        config = ValidationConfig(
+            confidence=confidence, nms_iou=iou, multi_label=False, max_detections=max_detections
+        )
+        frames = open_any(source, channels)
+        predictor = Predictor(
+            self._for_use(),
+            self._checked_size(img),
+            config,
+            self.device,
+            stride=self.network.max_stride if rectangular else None,
+            precision=self.precision,
+            class_agnostic=class_agnostic,
+            classes=labels_of(classes, self.names),
+        )
+        waiting = self.device.type == "cpu" or isinstance(frames, Live)
+        return Predictions(frames, predictor, self.names, batch or (1 if waiting else 8))
+
+    def val(
+        self,
+        data: str | Path = "shapes",
+        *,
+        img: int | None = None,
+        batch_size: int = 16,
+        confidence: float = 0.001,
+        iou: float = 0.65,
+        max_detections: int = 300,
+        workers: int = 4,
+        backend: Backend = "hotcoco",
+    ) -> EvalResult:
+        """Box and mask AP on the validation images of a data set, by COCO's rules.
+
+        Args:
+            data: A data YAML, or the name of a shipped one.
+            img: Side of the square input in pixels.
+            batch_size: Images at once.
+            confidence: Least score kept.
+            iou: Overlap above which non-maximum suppression drops the worse box.
+            max_detections: Most detections an image.
+            workers: Threads that load images.
+            backend: "hotcoco" (fast) or "pycocotools" (the reference); their figures agree.
+
+        Raises:
+            UserError: When the data cannot be read, or have other classes than the network.
+        """
+        return self.validation(
+            data,
+            img=img,
+            batch_size=batch_size,
+            confidence=confidence,
+            iou=iou,
+            max_detections=max_detections,
+            workers=workers,
+            backend=backend,
+        ).result
+
+    def validation(
+        self,
+        data: str | Path = "shapes",
+        *,
+        img: int | None = None,
+        batch_size: int = 16,
+        confidence: float = 0.001,
+        iou: float = 0.65,
+        max_detections: int = 300,
+        workers: int = 4,
+        backend: Backend = "hotcoco",
+        world: World | None = None,
+    ) -> Validation:
+        """As `val`, with the detections as well: for result files and plots.
+
+        world: the processes that share the images, where there are several.
+        """
+        _check_share("--iou", iou, "would drop every box that touches another; use 0.5 to 0.7")
+        return validate(
+            self.network,
+            data,
+            ValidationConfig(confidence=confidence, nms_iou=iou, max_detections=max_detections),
+            image_size=self._checked_size(img),
+            batch_size=batch_size,
+            workers=workers,
+            backend=backend,
+            precision=self.precision,
+            device=self.device,
+            world=world or World(),
+            source=self.source,
+        )
+
+    def fuse(self) -> Model:
+        """Fold normalisation, implicit constants and RepConv branches, in place; returns itself.
+
+        Outputs stay the same but for rounding. `predict` does this by itself, on a copy; what is
+        folded can no longer be trained.
+        """
+        fuse(self.network)
+        return self
+
+    def summary(self, img: int | None = None) -> ModelSummary:
+        """Layers, parameters and FLOPs at `img` x `img` pixels; `print` shows a table."""
+        return summarize(self.network, img)
+
+    def gradient_paths(self) -> NetworkPaths:
+        """How gradients reach every layer [GP]: lengths, counts, timestamps, sources.
+
+        `paths.total` holds the network's figures, `paths.stages` those of every stride.
+        """
+        source = network_of_spec(self.network.spec, self.network.spec.name)
+        graph = read_graph(source.network, source.example, name=source.name, entry=source.entry)
+        return analyse(graph)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the weights: `.safetensors` for others, `.pt` as training does.
+
+        Raises:
+            UserError: When `path` ends otherwise or cannot be written.
+        """
+        target = Path(path)
+        if target.suffix not in (".pt", ".safetensors"):
+            raise UserError(f"{target}: expected a name that ends in .pt or .safetensors")
+        target.parent.mkdir(parents=True, exist_ok=True)
+        save_network(self.network, target, self.image_size)
+        return target
+
+    def _for_use(self) -> DetectionNetwork:
+        """The network as it predicts: a folded copy, made anew only when weights have changed."""
+        tensors = self.network.state_dict(keep_vars=True).values()
+        state = tuple((id(tensor), tensor._version) for tensor in tensors)
+        if self._folded is None or self._folded[0] != state:
+            self._folded = state, fuse(deepcopy(self.network))
+        return self._folded[1]
+
+    def _checked_size(self, img: int | None) -> int:
+        size = img or self.image_size
+        if size < 1 or size % self.network.max_stride:
+            raise UserError(f"--img {size}: must be a multiple of {self.network.max_stride}")
+        return size
+
+
+def _check_share(flag: str, value: float, advice: str) -> None:
+    if value == 0:
+        raise UserError(f"{flag} 0: {advice}")
+    if not 0 < value <= 1:
+        raise UserError(f"{flag} {value}: expected a number from 0 to 1")
