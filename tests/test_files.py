@@ -37,7 +37,9 @@ def test_a_place_is_tried_and_left_as_it_was(tmp_path: Path, folder: bool) -> No
 def test_what_cannot_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     for folder in (False, True):
-        with pytest.raises(UserError, match=r"file/x: cannot be written \((Not a directory|File exists)\)"):
+        with pytest.raises(
+            UserError, match=r"file/x: cannot be written \((Not a directory|File exists)\)"
+        ):
             check_writable(tmp_path / "file" / "x", folder=folder)
     with pytest.raises(UserError, match="is a folder; name a file"):
         check_writable(tmp_path)

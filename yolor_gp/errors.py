@@ -21,3 +21,11 @@ def raise_problems(problems: Iterable[str]) -> None:
     collected = tuple(problems)
     if collected:
         raise UserError(*collected)
+
+
+EXIT_LOST_PEER = 70
+"""Exit code of a process that ends because another one is gone."""
+
+
+class LostPeerError(Exception):
+    """Another process of the run is gone; the message names it."""

@@ -5,8 +5,8 @@ from pathlib import Path
 import cv2
 import torch
 
-from yolor_gp.commands.train_plot import write_training_plot
 from yolor_gp.commands.val import write_plots
+from yolor_gp.detection.runs import write_training_plot
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.structures.detections import Detections
 from yolor_gp.structures.ground_truth import GroundTruth

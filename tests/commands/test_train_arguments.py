@@ -13,7 +13,7 @@ from yolor_gp.errors import UserError
 def test_only_what_was_given_is_kept() -> None:
     parsed = parse_train_arguments(["--img", "320", "--batch-size", "auto", "--cache"])
     assert parsed.given == {"image_size": 320, "batch_size": 0, "cache": "ram"}
-    assert (parsed.overrides, parsed.resume, parsed.project) == ([], None, Path("runs/train"))
+    assert (parsed.overrides, parsed.resume, parsed.project) == ((), None, Path("runs/train"))
 
 
 def test_epochs_and_patience_are_the_recipes() -> None:
@@ -30,9 +30,9 @@ def test_epochs_and_patience_are_the_recipes() -> None:
             "a.b=c",
         ]
     )
-    assert parsed.overrides == [
+    assert parsed.overrides == (
         "ema.decay=0.9", "loss.box=1", "a.b=c", "schedule.epochs=3", "schedule.patience=2",
-    ]  # fmt: skip
+    )  # fmt: skip
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,12 @@ import torch
 from tiny_task import CPU, tiny_config, tiny_task, train
 from torch import Tensor, nn
 
+from yolor_gp.commands.run import run
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import World, run_in_world, share_of
+from yolor_gp.engine.distributed.context import World, joined_world, share_of
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.ops.letterbox import evaluation_letterbox
@@ -110,6 +112,11 @@ def trained_weights(world: World, folder: Path) -> dict[str, Tensor]:
     return weights
 
 
+def main(arguments: Sequence[str] | None) -> int:
+    with joined_world("cpu", timeout=60, heartbeat=20) as world:
+        return work(world)
+
+
 def work(world: World) -> int:
     folder = Path(sys.argv[1])
     trained_weights(world, folder / "two")
@@ -129,4 +136,4 @@ def work(world: World) -> int:
 
 if __name__ == "__main__":
     torch.set_num_threads(1)
-    sys.exit(run_in_world(work, "cpu", timeout=60, heartbeat=20))
+    run(main)

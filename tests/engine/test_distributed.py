@@ -15,8 +15,8 @@ import torch
 from process_program import figures, trained_weights
 
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import EXIT_LOST_PEER, World, share_of
-from yolor_gp.errors import UserError
+from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.errors import EXIT_LOST_PEER, UserError
 
 HERE = Path(__file__).resolve().parent
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from yolor_gp.commands import detect, train, val
 from yolor_gp.commands.arguments import Arguments
-from yolor_gp.commands.run_folder import new_run_folder
 from yolor_gp.config.data_config import load_data_config
+from yolor_gp.detection.runs import new_run_folder
 from yolor_gp.engine.checkpoints.training_state import BEST
 
 _NEXT = """

@@ -9,7 +9,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.commands.run_folder import new_run_folder
+from yolor_gp.detection.runs import new_run_folder
 from yolor_gp.detection.writers.coco_json import DatasetJson, ResultsJson
 from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.engine.precision import PRECISIONS

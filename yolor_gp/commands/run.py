@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
-from yolor_gp.errors import UserError
+from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
 from yolor_gp.process.allocator import keep_freed_memory
 
 Main: TypeAlias = Callable[[Sequence[str] | None], int]
@@ -46,6 +46,9 @@ def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
         for problem in error.problems:
             print(problem, file=sys.stderr)
         return BAD_INPUT
+    except LostPeerError as error:
+        print(error, file=sys.stderr, flush=True)
+        return EXIT_LOST_PEER
     except KeyboardInterrupt:
         print("interrupted", file=sys.stderr)
         return INTERRUPTED

@@ -7,42 +7,18 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 from yolor_gp.commands.arguments import Arguments, one_of, whole_number
+from yolor_gp.detection.runs import TrainRequest, request_of
 from yolor_gp.engine.precision import PRECISIONS
 
 
-@dataclass(frozen=True)
-class TrainArguments:
-    """given: fields of `RunConfig` by name; overrides: of the recipe; resume: None for a new run,
-    "" for the latest one.
-    """
-
-    given: dict[str, Any]
-    overrides: list[str] = field(default_factory=list)
-    resume: str | None = None
-    project: Path = Path("runs/train")
-    name: str = "exp"
-    exist_ok: bool = False
-
-
-def parse_train_arguments(arguments: Sequence[str] | None) -> TrainArguments:
+def parse_train_arguments(arguments: Sequence[str] | None) -> TrainRequest:
     """Raises `UserError` for anything that is not understood."""
     given = vars(_parser().parse(arguments))
-    overrides = [text for texts in given.pop("set", []) for text in texts]
-    shortcuts = {"epochs": "schedule.epochs", "patience": "schedule.patience"}
-    for name, key in shortcuts.items():
-        if name in given:
-            overrides.append(f"{key}={given.pop(name)}")
-    around: dict[str, Any] = {
-        name: given.pop(name) for name in ("resume", "name", "exist_ok") if name in given
-    }
-    if "project" in given:
-        around["project"] = Path(given.pop("project"))
-    return TrainArguments(given, overrides, **around)
+    if "set" in given:
+        given["set"] = [text for texts in given["set"] for text in texts]
+    return request_of(given)
 
 
 def _parser() -> Arguments:

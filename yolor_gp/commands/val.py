@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.engine.distributed.context import World, run_in_world
+from yolor_gp.engine.distributed.context import World, joined_world
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
@@ -20,12 +20,9 @@ from yolor_gp.visualize.plots import plot_confusion, plot_precision_recall
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table of APs, write what was asked for; 0, or 70 when another process was lost."""
     options = _parser().parse(arguments)
-    return run_in_world(
-        lambda world: _validate(options, world),
-        training_device(options.device).type,
-        timeout=600,
-        heartbeat=120,
-    )
+    kind = training_device(options.device).type
+    with joined_world(kind, timeout=600, heartbeat=120) as world:
+        return _validate(options, world)
 
 
 def _validate(options: argparse.Namespace, world: World) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from collections import Counter
 
@@ -10,6 +11,8 @@ from tqdm import tqdm
 from yolor_gp.config.data_config import DataConfig
 from yolor_gp.data.doctor import examine
 
+_log = logging.getLogger(__name__)
+
 
 def check_data(config: DataConfig) -> None:
     """Print a line per kind of warning; raise `UserError` with the errors.
@@ -17,7 +20,7 @@ def check_data(config: DataConfig) -> None:
     For one process of a training only: the report is kept and read again while nothing changes.
     """
     with tqdm(
-        desc="examining the data", unit=" images", disable=not sys.stderr.isatty(), leave=False
+        desc="examining the data", unit=" images", disable=not _is_watched(), leave=False
     ) as bar:
 
         def progress(done: int, total: int) -> None:
@@ -28,5 +31,9 @@ def check_data(config: DataConfig) -> None:
     counts = Counter(finding.kind for finding in report.warnings)
     for kind, count in counts.most_common():
         first = next(finding for finding in report.warnings if finding.kind == kind)
-        print(f"warning: {kind} ({count}), first: {first}", file=sys.stderr)
+        _log.warning("warning: %s (%d), first: %s", kind, count, first)
     report.raise_errors()
+
+
+def _is_watched() -> bool:
+    return sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)

@@ -19,13 +19,21 @@ from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.loader import train_loader, val_loader
 from yolor_gp.detection.data_check import check_data
 from yolor_gp.detection.evaluate import evaluate
-from yolor_gp.detection.weights import MODEL_YAML, NAMES, Weights, describe, read_weights, transfer
+from yolor_gp.detection.weights import (
+    MODEL_YAML,
+    NAMES,
+    Weights,
+    build_detector,
+    describe,
+    read_weights,
+    transfer,
+)
 from yolor_gp.engine.distributed.context import World, share_of
 from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.losses.detection_loss import DetectionLoss
-from yolor_gp.models.builder import build_network, check_model
+from yolor_gp.models.builder import check_model
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
@@ -55,42 +63,71 @@ def open_data(config: RunConfig, world: World) -> DetectionData:
     return data or _open(config)
 
 
-def build_detection_network(
-    config: RunConfig,
-    names: tuple[str, ...],
-    device: torch.device,
-    description: dict[str, Any] | None = None,
-) -> tuple[DetectionNetwork, str]:
-    """The network to train and a line on where its weights come from.
+@dataclass(frozen=True)
+class ChosenModel:
+    """The model to train, read and checked, before it is built.
 
-    description: of the checkpoint that is resumed; otherwise `cfg` and `weights` decide.
+    Attributes:
+        spec: The model file.
+        weights: To begin with; None for fresh ones.
+        source: What messages call the weights.
+        resumed: Class names of the run that is resumed, whose weights are put back later.
     """
-    if description is not None:
-        if tuple(description[NAMES]) != names:
-            raise UserError(
-                f"{config.data}: class names differ from those of the resumed run; resume with the"
-                " data it was trained on"
-            )
-        spec = ModelSpec.from_text(description[MODEL_YAML], "the checkpoint's model")
-        return _detector(spec, names, device), "resumed"
-    spec, weights = chosen_model(config)
-    network = _detector(spec.with_classes(len(names)), names, device)
-    if weights is None:
-        return network, "fresh weights"
-    report = transfer(network, weights)
-    if not report.copied:
-        raise UserError(f"{config.weights}: not one tensor fits {config.cfg}; check --cfg")
-    return network, f"{report.summary} from {config.weights}"
+
+    spec: ModelSpec
+    weights: Weights | None = None
+    source: str | None = None
+    resumed: tuple[str, ...] | None = None
 
 
-def chosen_model(config: RunConfig) -> tuple[ModelSpec, Weights | None]:
-    """What `cfg` and `weights` name, the whole model file checked. Raises `UserError`."""
-    weights = None if config.weights is None else read_weights(config.weights)
-    if config.cfg is None and weights is None:
+def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel:
+    """What `cfg` and `weights` name, the whole model file checked; `start` counts before them.
+
+    Raises:
+        UserError: For all that is wrong with them.
+    """
+    weights, source = start, "the model in memory"
+    if start is None and config.weights is not None:
+        weights, source = read_weights(config.weights), config.weights
+    if config.cfg is not None and start is None:
+        spec = load_model_spec(config.cfg)
+    elif weights is not None:
+        spec = weights.spec
+    else:
         raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
-    spec = load_model_spec(config.cfg) if config.cfg is not None else _spec_of(weights)
     check_model(spec)
-    return spec, weights
+    return ChosenModel(spec, weights, source)
+
+
+def resumed_model(description: dict[str, Any]) -> ChosenModel:
+    """The model of a training checkpoint, from its description."""
+    spec = ModelSpec.from_text(description[MODEL_YAML], "the checkpoint's model")
+    return ChosenModel(spec, resumed=tuple(description[NAMES]))
+
+
+def build_detection_network(
+    chosen: ChosenModel, names: tuple[str, ...], data: str, device: torch.device
+) -> tuple[DetectionNetwork, str]:
+    """The network to train on `data`, with classes `names`; and where its weights come from.
+
+    Raises:
+        UserError: When weights or resumed classes do not belong to it.
+    """
+    if chosen.resumed is not None:
+        if chosen.resumed != names:
+            raise UserError(
+                f"{data}: class names differ from those of the resumed run; resume with the data"
+                " it was trained on"
+            )
+        return build_detector(chosen.spec, names, chosen.spec.file, device), "resumed"
+    spec = chosen.spec.with_classes(len(names))
+    network = build_detector(spec, names, spec.file, device)
+    if chosen.weights is None:
+        return network, "fresh weights"
+    report = transfer(network, chosen.weights)
+    if not report.copied:
+        raise UserError(f"{chosen.source}: not one tensor fits {spec.name}; check --cfg")
+    return network, f"{report.summary} from {chosen.source}"
 
 
 def detection_task(
@@ -187,15 +224,3 @@ def _open(config: RunConfig) -> DetectionData:
             f" {val.names}"
         )
     return DetectionData(train, val)
-
-
-def _detector(spec: ModelSpec, names: tuple[str, ...], device: torch.device) -> DetectionNetwork:
-    network = build_network(spec, device=device, names=names)
-    if not isinstance(network, DetectionNetwork):
-        raise UserError(f"{spec.file}: a classifier; expected a network that detects")
-    return network
-
-
-def _spec_of(weights: Weights | None) -> ModelSpec:
-    assert weights is not None
-    return weights.spec

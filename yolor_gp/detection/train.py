@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import sys
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
+from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.detection.task import (
     DetectionData,
@@ -15,7 +16,9 @@ from yolor_gp.detection.task import (
     chosen_model,
     detection_task,
     open_data,
+    resumed_model,
 )
+from yolor_gp.detection.weights import Weights
 from yolor_gp.engine.auto_batch import largest_batch
 from yolor_gp.engine.checkpoints.checkpoint import State
 from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
@@ -27,14 +30,24 @@ from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
 from yolor_gp.models.network import DetectionNetwork
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class DetectionRun:
-    """What every process must know to train together."""
+    """What every process must know to train together.
+
+    Attributes:
+        config: The configuration.
+        folder: The run folder.
+        resumed: The checkpoint that is gone on from.
+        start: Weights in memory to begin with, instead of what `config` names.
+    """
 
     config: RunConfig
     folder: Path
     resumed: State | None = None
+    start: Weights | None = None
 
 
 def train_detector(run: DetectionRun, world: World) -> Outcome:
@@ -47,16 +60,19 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
         use_deterministic_kernels()
     if config.batch_size:
         share_of(config.batch_size, world)
+    # What is wrong with the model is told before minutes go into the data.
     if run.resumed is None:
-        chosen_model(config)  # what is wrong there is told before minutes go into the data
+        chosen = chosen_model(config, run.start)
+    else:
+        chosen = resumed_model(run.resumed["description"])
     data = open_data(config, world)
-    description = None if run.resumed is None else run.resumed["description"]
-    network, origin = build_detection_network(config, data.train.names, device, description)
+    network, origin = build_detection_network(chosen, data.train.names, config.data, device)
     config = _resolved(config, data, network, precision, world, device)
     task = detection_task(config, data, network, world, device)
     if world.is_main:
         _write_run_files(run.folder, config, data, network, world, run.resumed is not None)
-        print(_headline(config, data, origin, precision, device, world), flush=True)
+        headline = _headline(chosen.spec, config, data, origin, precision, device, world)
+        _log.info("%s", headline)
     return run_training(
         task,
         config,
@@ -113,6 +129,7 @@ def _write_run_files(
 
 
 def _headline(
+    spec: ModelSpec,
     config: RunConfig,
     data: DetectionData,
     origin: str,
@@ -122,16 +139,16 @@ def _headline(
 ) -> str:
     processes = f", {world.size} processes" if world.size > 1 else ""
     return (
-        f"{config.cfg or config.weights}: {origin}; {len(data.train)} training and"
+        f"{config.cfg or config.weights or spec.name}: {origin}; {len(data.train)} training and"
         f" {len(data.val)} validation images at {config.image_size} px; batch"
         f" {config.batch_size}, {config.recipe.schedule.epochs} epochs,"
         f" {precision.name} on {device}{processes}"
     )
 
 
-def print_outcome(outcome: Outcome, folder: Path) -> None:
+def say_outcome(outcome: Outcome, folder: Path) -> None:
     """The end of a run, for people."""
     if outcome.evaluation is not None and outcome.evaluation.summary:
-        print(outcome.evaluation.summary)
-    stream = sys.stderr if outcome.exit_code else sys.stdout
-    print(f"{outcome.message}; run folder {folder}", file=stream, flush=True)
+        _log.info("%s", outcome.evaluation.summary)
+    level = logging.WARNING if outcome.exit_code else logging.INFO
+    _log.log(level, "%s; run folder %s", outcome.message, folder)

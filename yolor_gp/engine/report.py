@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections.abc import Callable
@@ -16,6 +17,8 @@ from yolor_gp.engine.checkpoints.progress import Progress
 from yolor_gp.engine.metrics_log import MetricsLog
 from yolor_gp.engine.step import StepReport
 from yolor_gp.engine.task import Evaluation, Picture
+
+_log = logging.getLogger(__name__)
 
 _SECONDS_BETWEEN_LINES = 30.0
 
@@ -37,7 +40,7 @@ class SilentReport:
 
     def say(self, text: str) -> None:
         """Print with the rank in front."""
-        print(f"rank {self._rank}: {text}", file=sys.stderr, flush=True)
+        _log.warning("rank %d: %s", self._rank, text)
 
     def close(self) -> None:
         """Nothing."""
@@ -50,7 +53,7 @@ class TerminalReport:
         self._folder, self._log = folder, log
         self._epochs, self._steps = epochs, steps
         self._bar: tqdm[Any] | None = None
-        self._is_terminal = sys.stderr.isatty()
+        self._is_terminal = sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
         self._start = self._last_line = time.monotonic()
         self._first_position: int | None = None
         self._figures = ""
@@ -72,10 +75,8 @@ class TerminalReport:
             self._bar.update(report.batches)
         elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
             self._last_line = time.monotonic()
-            print(
-                f"{title} {progress.step}/{self._steps}: {losses}, {self._left(position)}",
-                flush=True,
-            )
+            left = self._left(position)
+            _log.info("%s %d/%d: %s, %s", title, progress.step, self._steps, losses, left)
 
     def labels(self, number: int, draw: Callable[[Any], Picture] | None, batch: Any) -> None:
         """Keep a picture of the first training batches with their labels."""
@@ -100,8 +101,8 @@ class TerminalReport:
             for name, picture in evaluation.pictures.items():
                 self._picture(name, picture, progress.epoch)
         position = progress.epoch * self._steps
-        left = self._left(position)
-        print(f"epoch {progress.epoch}/{self._epochs}: {losses}{self._figures}, {left}", flush=True)
+        title = f"epoch {progress.epoch}/{self._epochs}"
+        _log.info("%s: %s%s, %s", title, losses, self._figures, self._left(position))
         self._last_line = time.monotonic()
 
     def say(self, text: str) -> None:
@@ -109,7 +110,7 @@ class TerminalReport:
         if self._bar is not None:
             self._bar.write(text, file=sys.stderr)
         else:
-            print(text, file=sys.stderr, flush=True)
+            _log.warning("%s", text)
 
     def close(self) -> None:
         """Close bar and log."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
@@ -22,10 +22,7 @@ from torch.nn.parallel import DistributedDataParallel
 from yolor_gp.engine.distributed.heartbeat import FAILED, Heartbeat
 from yolor_gp.engine.distributed.rendezvous import agree_on_token
 from yolor_gp.engine.signals import termination_ignored
-from yolor_gp.errors import UserError
-
-EXIT_LOST_PEER = 70
-"""Exit code of a process that ends because another one is gone."""
+from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
 
 Value = TypeVar("Value")
 
@@ -34,10 +31,6 @@ _NAMES = inspect.signature(DistributedDataParallel.__init__).parameters
 _WITHOUT_BUFFERS: dict[str, Any] = {
     "forward_sync_buffers" if "forward_sync_buffers" in _NAMES else "broadcast_buffers": False
 }
-
-
-class LostPeerError(Exception):
-    """Another process of the run is gone; the message names it."""
 
 
 @dataclass(frozen=True)
@@ -188,26 +181,26 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
     return World(rank, local_rank, size, restarts, run_id, watcher, objects)
 
 
-def run_in_world(
-    work: Callable[[World], int], device_type: str, *, timeout: float, heartbeat: float
-) -> int:
-    """`work(world)` with the world opened before and left afterwards; returns its exit code.
+@contextmanager
+def joined_world(device_type: str, *, timeout: float, heartbeat: float) -> Iterator[World]:
+    """The world, opened before the block and left after it.
 
-    Other processes are told when this one fails; when another is lost, a line says which.
+    Other processes are told when the block fails here.
+
+    Raises:
+        LostPeerError: When another process was lost; the message is for people.
     """
     world = open_world(device_type, timeout=timeout, heartbeat=heartbeat)
     try:
         with world.peers_named():
-            code = work(world)
+            yield world
     except LostPeerError as error:
-        print(lost_peer_message(str(error), world.rank), file=sys.stderr, flush=True)
         world.close("it lost another process")
-        return EXIT_LOST_PEER
+        raise LostPeerError(lost_peer_message(str(error), world.rank)) from error
     except BaseException as error:
         world.close(" ".join(str(error).split()) or type(error).__name__)
         raise
     world.close()
-    return code
 
 
 def share_of(global_batch: int, world: World) -> int:

@@ -1,0 +1,217 @@
+"""Training runs from a request to what is left of them: the one way, for programs and for Python.
+
+A run writes into `PROJECT/NAME`, then `NAME2`, `NAME3`; never into an older run unless told to.
+"""
+
+from __future__ import annotations
+
+import csv
+import logging
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from yolor_gp.config.run_config import (
+    check_run_config,
+    checked_flags,
+    make_run_config,
+    resume_run_config,
+)
+from yolor_gp.detection.train import DetectionRun, say_outcome, train_detector
+from yolor_gp.detection.weights import Weights
+from yolor_gp.engine.checkpoints.resume import (
+    find_restarted,
+    has_checkpoint,
+    launch_identity,
+    open_resumed,
+)
+from yolor_gp.engine.checkpoints.training_state import BEST, LAST
+from yolor_gp.engine.distributed.context import World, joined_world
+from yolor_gp.engine.precision import training_device
+from yolor_gp.engine.trainer import Outcome
+from yolor_gp.errors import UserError
+from yolor_gp.visualize.plots import plot_training
+
+_log = logging.getLogger(__name__)
+
+_RECIPE_KEYS = {"epochs": "schedule.epochs", "patience": "schedule.patience"}
+"""Flags that are short for a key of the recipe."""
+
+
+@dataclass(frozen=True)
+class TrainRequest:
+    """What is to be trained, as flags say it.
+
+    Attributes:
+        given: Fields of `RunConfig` by name, only those that were given.
+        overrides: Of the recipe, `section.key=value`.
+        resume: None for a new run; a run folder or checkpoint; "" for the latest run.
+        project: Where run folders go.
+        name: Of the run folder.
+        exist_ok: Write into a run folder that exists.
+    """
+
+    given: Mapping[str, Any]
+    overrides: tuple[str, ...] = ()
+    resume: str | None = None
+    project: Path = Path("runs/train")
+    name: str = "exp"
+    exist_ok: bool = False
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a training left.
+
+    Attributes:
+        folder: The run folder.
+        exit_code: 0 finished; 130, 143 stopped by a signal; 4 too many non-finite steps.
+        message: How it ended, for people.
+        figures: Of the last validation, as columns of metrics.csv ("box AP", ...).
+    """
+
+    folder: Path
+    exit_code: int
+    message: str
+    figures: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def best(self) -> Path:
+        """The weights that scored best, or the last ones where none were scored."""
+        best = self.folder / "weights" / BEST
+        return best if best.is_file() else self.folder / "weights" / LAST
+
+    def history(self) -> list[dict[str, float]]:
+        """A row per epoch: losses, figures, rates; NaN where nothing was measured."""
+        return read_history(self.folder)
+
+
+def request_of(flags: Mapping[str, Any]) -> TrainRequest:
+    """A request from flags by name: those of `RunConfig`, of the recipe and of the folder.
+
+    `set` holds overrides: a sequence of "key=value", or a mapping from key to value.
+    """
+    given = dict(flags)
+    changes = given.pop("set", ())
+    overrides = [*changes] if not isinstance(changes, Mapping) else []
+    if isinstance(changes, Mapping):
+        overrides = [f"{key}={value}" for key, value in changes.items()]
+    for name, key in _RECIPE_KEYS.items():
+        if name in given:
+            overrides.append(f"{key}={given.pop(name)}")
+    around: dict[str, Any] = {
+        key: given.pop(key) for key in ("resume", "name", "exist_ok") if key in given
+    }
+    if "project" in given:
+        around["project"] = Path(given.pop("project"))
+    return TrainRequest(given, tuple(overrides), **around)
+
+
+def train(request: TrainRequest, start: Weights | None = None) -> TrainingResult:
+    """Train what `request` says; under torchrun every process calls it alike.
+
+    start: weights in memory, which a new run begins from.
+
+    Raises:
+        UserError: For whatever is wrong with the request, the data or the model.
+        LostPeerError: When another process of the run is gone.
+    """
+    settings = checked_flags(dict(request.given))
+    with joined_world(
+        training_device(settings.device).type,
+        timeout=settings.timeout,
+        heartbeat=settings.heartbeat,
+    ) as world:
+        run = world.broadcast(_prepare(request, start, world) if world.is_main else None)
+        assert run is not None
+        outcome = _train(run, world)
+    if world.is_main:
+        with suppress(OSError):
+            write_training_plot(run.folder)
+        say_outcome(outcome, run.folder)
+    figures = {} if outcome.evaluation is None else dict(outcome.evaluation.figures)
+    return TrainingResult(run.folder, outcome.exit_code, outcome.message, figures)
+
+
+def new_run_folder(project: str | Path, name: str = "exp") -> Path:
+    """Create and return the first free of `project/name`, `project/name2`, ...
+
+    Raises:
+        UserError: Where it cannot be created.
+    """
+    for number in count(1):
+        folder = Path(project) / (name if number == 1 else f"{name}{number}")
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            if folder.parent.is_dir():
+                continue
+            raise UserError(f"{project}: is a file; --project names a folder") from None
+        except OSError as error:
+            raise UserError(
+                f"{folder}: cannot be created ({error.strerror}); choose another --project"
+            ) from None
+        return folder
+    raise AssertionError("unreachable")
+
+
+def read_history(folder: Path) -> list[dict[str, float]]:
+    """The rows of `folder/metrics.csv`; NaN where nothing was measured, [] without the file."""
+    file = folder / "metrics.csv"
+    if not file.is_file():
+        return []
+    with file.open(encoding="utf-8", newline="") as text:
+        return [
+            {name: float(value) if value else float("nan") for name, value in row.items()}
+            for row in csv.DictReader(text)
+        ]
+
+
+def write_training_plot(folder: Path) -> Path | None:
+    """Draw `folder/metrics.csv` as `curves.png`; None where there is nothing to draw."""
+    rows = read_history(folder)
+    if not rows:
+        return None
+    columns = {name: [row[name] for row in rows] for name in rows[0] if name != "skipped"}
+    picture = folder / "curves.png"
+    plot_training(columns, picture)
+    return picture
+
+
+def _train(run: DetectionRun, world: World) -> Outcome:
+    try:
+        return train_detector(run, world)
+    except UserError:
+        if world.is_main:
+            with suppress(OSError):  # only a folder in which nothing has been written is empty
+                run.folder.rmdir()
+        raise
+
+
+def _prepare(request: TrainRequest, start: Weights | None, world: World) -> DetectionRun:
+    """On the first process: the configuration, the run folder and, on resume, the state."""
+    where, folder = request.resume, None
+    if where is None and world.run_id:
+        launch = launch_identity(world.run_id)
+        folder = find_restarted(request.project, launch, world.restarts)
+        where = str(folder) if folder is not None and has_checkpoint(folder) else None
+    given, overrides = dict(request.given), request.overrides
+    if where is None:
+        config = make_run_config(given, overrides)
+        check_run_config(config)
+        return DetectionRun(config, folder or _folder(request), start=start)
+    resumed = open_resumed(where, request.project)
+    for warning in resumed.warnings:
+        _log.warning("%s", warning)
+    config = resume_run_config(resumed.config, given, overrides, str(resumed.checkpoint))
+    return DetectionRun(config, resumed.folder, resumed.state)
+
+
+def _folder(request: TrainRequest) -> Path:
+    folder = request.project / request.name
+    if request.exist_ok and folder.is_dir():
+        return folder
+    return new_run_folder(request.project, request.name)
