@@ -14,14 +14,15 @@ from typing import TYPE_CHECKING, Any
 from yolor_gp.errors import UserError
 
 if TYPE_CHECKING:
-    from yolor_gp.model import Model, check_dataset, load
+    from yolor_gp.model import Model, TrainedRun, check_dataset, load, resume
     from yolor_gp.results import Predictions, Result
     from yolor_gp.structures.eval_result import EvalResult
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "EvalResult", "Model", "Predictions", "Result", "UserError", "check_dataset", "load",
+    "EvalResult", "Model", "Predictions", "Result", "TrainedRun", "UserError", "check_dataset",
+    "load", "resume",
 ]  # fmt: skip
 
 _HOMES = {
@@ -29,8 +30,10 @@ _HOMES = {
     "Model": "yolor_gp.model",
     "Predictions": "yolor_gp.results",
     "Result": "yolor_gp.results",
+    "TrainedRun": "yolor_gp.model",
     "check_dataset": "yolor_gp.model",
     "load": "yolor_gp.model",
+    "resume": "yolor_gp.model",
 }
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
+from typing import Any, Unpack
 
 import torch
 
@@ -23,8 +24,10 @@ from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.doctor import Report, examine
 from yolor_gp.detection.predict import Predictor, labels_of
+from yolor_gp.detection.runs import TrainFlags, TrainingResult, request_of, train
 from yolor_gp.detection.validate import Validation, validate
 from yolor_gp.detection.weights import (
+    Weights,
     build_detector,
     is_weights_file,
     network_of,
@@ -32,10 +35,11 @@ from yolor_gp.detection.weights import (
     save_network,
     transfer,
 )
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import World, started_by_torchrun
 from yolor_gp.engine.precision import PRECISIONS, training_device
-from yolor_gp.errors import UserError
+from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.evaluation.coco_backends import Backend
+from yolor_gp.files import check_writable
 from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Live
 from yolor_gp.models.fuse import fuse
@@ -45,6 +49,12 @@ from yolor_gp.results import Predictions, Result
 from yolor_gp.structures.eval_result import EvalResult
 
 DEFAULT_SIZE = 640
+
+_OTHER_MODELS = {
+    "cfg": "yolor_gp.load(cfg).train(...)",
+    "weights": "yolor_gp.load(weights).train(...)",
+    "resume": "yolor_gp.resume(run)",
+}
 
 
 def load(
@@ -85,7 +95,9 @@ def load(
         spec = load_model_spec(source)
         spec = spec if number is None else spec.with_classes(number)
         network = build_detector(spec, names, source, place)
-    return Model(network.eval(), str(source), size or DEFAULT_SIZE, precision)
+    model = Model(network.eval(), str(source), size or DEFAULT_SIZE, precision)
+    model._as_read = model._state()
+    return model
 
 
 def check_dataset(data: str | Path) -> Report:
@@ -102,6 +114,33 @@ def check_dataset(data: str | Path) -> Report:
         UserError: When the data YAML itself is wrong.
     """
     return examine(load_data_config(data))
+
+
+def resume(run: str | Path = "", **flags: Unpack[TrainFlags]) -> TrainedRun:
+    """Go on with an interrupted run, bit for bit as if it had never stopped.
+
+    Args:
+        run: A run folder or training checkpoint; the latest run when empty.
+        flags: Those that may change on resume (`device`, `workers`, ...).
+
+    Raises:
+        UserError: When there is nothing to go on with, or a flag contradicts the run.
+    """
+    return TrainedRun.of(train(request_of({**flags, "resume": str(run)})))
+
+
+class TrainedRun(TrainingResult):
+    """What a training left, and the best of it as a model."""
+
+    @classmethod
+    def of(cls, result: TrainingResult) -> TrainedRun:
+        """The same run."""
+        return cls(result.folder, result.exit_code, result.message, result.figures)
+
+    @property
+    def model(self) -> Model:
+        """The weights that scored best, loaded anew at every call."""
+        return load(self.best)
 
 
 class Model:
@@ -124,6 +163,8 @@ class Model:
         self.network, self.source = network, source
         self.image_size, self.precision = image_size, precision
         self._folded: tuple[object, DetectionNetwork] | None = None
+        self._as_read: object = None
+        self._is_fused = False
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -271,6 +312,35 @@ class Model:
             source=self.source,
         )
 
+    def train(self, data: str | Path = "shapes", **flags: Unpack[TrainFlags]) -> TrainedRun:
+        """Train on a data set, as `train.py` does: the same function, the same numbers.
+
+        This model itself stays as it is; `run.model` holds the best of the run.
+
+        Args:
+            data: A data YAML, or the name of a shipped one.
+            flags: Those of `train.py`: `epochs=30, img=320, set={"augment.mosaic": 0.5}`, ...
+
+        Returns:
+            The run: `folder`, `history` (a row per epoch), `figures`, `best`, `model`.
+
+        Raises:
+            UserError: For whatever is wrong with flags, data or model.
+        """
+        self._refuse_fused("train")
+        raise_problems(
+            f"train: '{name}' would be another model than this one; use {instead}"
+            for name, instead in _OTHER_MODELS.items()
+            if name in flags
+        )
+        given: dict[str, Any] = {"img": self.image_size, "precision": self.precision, **flags}
+        given["data"] = str(data)
+        given.setdefault("device", self.device.type if started_by_torchrun() else str(self.device))
+        if self._state() == self._as_read:
+            flag = "weights" if is_weights_file(self.source) else "cfg"
+            return TrainedRun.of(train(request_of({**given, flag: self.source})))
+        return TrainedRun.of(train(request_of(given), self._weights()))
+
     def fuse(self) -> Model:
         """Fold normalisation, implicit constants and RepConv branches, in place; returns itself.
 
@@ -278,6 +348,7 @@ class Model:
         folded can no longer be trained.
         """
         fuse(self.network)
+        self._is_fused = True
         return self
 
     def summary(self, img: int | None = None) -> ModelSummary:
@@ -297,22 +368,34 @@ class Model:
         """Write the weights: `.safetensors` for others, `.pt` as training does.
 
         Raises:
-            UserError: When `path` ends otherwise or cannot be written.
+            UserError: When `path` ends otherwise or cannot be written, or the model is fused.
         """
+        self._refuse_fused("save")
         target = Path(path)
         if target.suffix not in (".pt", ".safetensors"):
             raise UserError(f"{target}: expected a name that ends in .pt or .safetensors")
-        target.parent.mkdir(parents=True, exist_ok=True)
+        check_writable(target)
         save_network(self.network, target, self.image_size)
         return target
 
     def _for_use(self) -> DetectionNetwork:
         """The network as it predicts: a folded copy, made anew only when weights have changed."""
-        tensors = self.network.state_dict(keep_vars=True).values()
-        state = tuple((id(tensor), tensor._version) for tensor in tensors)
+        state = self._state()
         if self._folded is None or self._folded[0] != state:
             self._folded = state, fuse(deepcopy(self.network))
         return self._folded[1]
+
+    def _state(self) -> tuple[tuple[int, int], ...]:
+        """Another value as soon as a weight has changed."""
+        tensors = self.network.state_dict(keep_vars=True).values()
+        return tuple((id(tensor), tensor._version) for tensor in tensors)
+
+    def _refuse_fused(self, what: str) -> None:
+        if self._is_fused:
+            raise UserError(f"{self.source}: is fused and can no longer {what}; load it anew")
+
+    def _weights(self) -> Weights:
+        return Weights(self.network.spec, self.names, self.network.state_dict(), self.image_size)
 
     def _checked_size(self, img: int | None) -> int:
         size = img or self.image_size

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_format import image_result, result_rows
+from yolor_gp.files import check_writable
 from yolor_gp.media.annotated_files import write_image
 from yolor_gp.media.sources import Frame, Source
 from yolor_gp.structures.detections import BoxMasks, Detections
@@ -112,14 +114,27 @@ class Result:
         return draw_detections(self.image, self.detections, self.class_names, show_scores=scores)
 
     def save(self, path: str | Path) -> Path:
-        """Write `plot()` to a file; its suffix says the format. Raises `UserError`."""
+        """Write `plot()`; returns the file.
+
+        Args:
+            path: A file, whose suffix says the format; or a folder (one that exists, or a text
+                that ends in "/"), where it is called as the image is, with the number of the frame.
+
+        Raises:
+            UserError: When it cannot be written.
+        """
         target = Path(path)
-        try:
-            target.parent.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise UserError(f"{target.parent}: cannot be made ({error.strerror})") from None
+        if target.is_dir() or str(path).endswith(("/", os.sep)):
+            target = target / self._file_name()
+        check_writable(target)
         write_image(target, self.plot())
         return target
+
+    def _file_name(self) -> str:
+        name = Path(self.path)
+        if self.frame is not None:
+            return f"{name.stem}-{self.frame:06d}.jpg"
+        return name.name if name.suffix else f"{name.name}.png"
 
     def to_coco(
         self, image_id: int = 0, category_ids: Sequence[int] | None = None

@@ -43,7 +43,7 @@ def test_size_and_classes_change_the_figures(tmp_path: Path) -> None:
         (["yolor-csp", "--paper"], "give model files, or --paper"),
         (["yolor-cps"], "no such file, nor a shipped model of that name; did you mean"),
         (["yolor-csp-n", "--size", "650"], "650 is not a multiple of 32"),
-        (["yolor-csp-n", "--json", "no/such/folder.json"], "cannot be written"),
+        (["yolor-csp-n", "--json", "README.md/figures.json"], "cannot be written"),
     ],
 )
 def test_bad_input_is_answered_in_one_line(

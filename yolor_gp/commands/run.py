@@ -9,6 +9,7 @@ from typing import NoReturn, TypeAlias
 
 from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
 from yolor_gp.process.allocator import keep_freed_memory
+from yolor_gp.process.opencv import silence_opencv
 
 Main: TypeAlias = Callable[[Sequence[str] | None], int]
 
@@ -39,6 +40,7 @@ def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
     Any other exception is a fault of the program and keeps its traceback.
     """
     keep_freed_memory()
+    silence_opencv()
     show_words()
     try:
         return main(arguments)

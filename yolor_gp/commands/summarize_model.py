@@ -6,15 +6,14 @@ per element of nearest upsampling) and in that of torch's counter (convolutions 
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.commands.paper_table import markdown_table, paper_rows
 from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_json
 from yolor_gp.models.summary import ModelSummary, summarize
 
 
@@ -45,32 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
             if options.classes:
                 spec = spec.with_classes(options.classes)
             summary = summarize(spec, options.size)
-            print(_text(summary))
+            print(summary)
             figures.append(_figures(summary))
     if options.json:
-        _write_json(options.json, figures)
+        write_json(options.json, figures, indent=1)
     return 0
-
-
-def _text(summary: ModelSummary) -> str:
-    lines = [
-        f"{summary.name}, {summary.size} x {summary.size}",
-        f"{'layer':>5}  {'from':<12} {'block':<14} {'output':<18} {'params':>12} {'GFLOPs':>9}",
-    ]
-    for layer in summary.layers:
-        shapes = " ".join("x".join(map(str, shape)) for shape in layer.output_shapes[:1])
-        sources = ",".join("image" if s < 0 else str(s) for s in layer.sources)
-        flops = (layer.conv_flops + layer.upsample_flops) / 1e9
-        lines.append(
-            f"{layer.spec.index:>5}  {sources:<12} {layer.spec.block:<14} {shapes:<18}"
-            f" {layer.params:>12,} {flops:>9.3f}"
-        )
-    lines += [
-        f"{len(summary.layers)} layers, {summary.params:,} parameters,"
-        f" {summary.gflops:.3f} GFLOPs ({summary.gflops_conv:.3f} in the convolutions)",
-        f"{summary.gflops:.1f} G / {summary.params / 1e6:.1f} M",
-    ]
-    return "\n".join(lines)
 
 
 def _figures(summary: ModelSummary) -> dict[str, Any]:
@@ -80,10 +58,3 @@ def _figures(summary: ModelSummary) -> dict[str, Any]:
         "gflops": summary.gflops,
         "gflops_conv": summary.gflops_conv,
     }
-
-
-def _write_json(file: str, figures: list[dict[str, Any]]) -> None:
-    try:
-        Path(file).write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror})") from None

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import csv
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 from yolor_gp.config.run_config import (
     check_run_config,
@@ -20,6 +20,7 @@ from yolor_gp.config.run_config import (
     make_run_config,
     resume_run_config,
 )
+from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.detection.train import DetectionRun, say_outcome, train_detector
 from yolor_gp.detection.weights import Weights
 from yolor_gp.engine.checkpoints.resume import (
@@ -32,10 +33,44 @@ from yolor_gp.engine.checkpoints.training_state import BEST, LAST
 from yolor_gp.engine.distributed.context import World, joined_world
 from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.trainer import Outcome
-from yolor_gp.errors import UserError
+from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.visualize.plots import plot_training
 
 _log = logging.getLogger(__name__)
+
+
+class TrainFlags(TypedDict, total=False):
+    """How to train, by the names of the flags; `train.py --help` explains them."""
+
+    hyp: str
+    img: int
+    batch_size: int | Literal["auto"]
+    epochs: int
+    patience: int
+    set: Mapping[str, Any] | Sequence[str]
+    device: str
+    workers: int
+    cache: Literal["none", "ram"]
+    precision: str
+    compile: bool
+    deterministic: bool
+    seed: int
+    project: str | Path
+    name: str
+    exist_ok: bool
+    save_every: int
+    skip_limit: int
+    log_gradients: bool
+    sync_bn: Literal["auto", "on", "off"]
+    timeout: float
+    heartbeat: float
+
+
+_WHAT = ("cfg", "data", "weights", "resume")
+"""Flags that say what is trained."""
+
+_FIELDS = {"img": "image_size", "sync_bn": "sync_batchnorm"}
+"""Flags whose field in `RunConfig` has another name."""
 
 _RECIPE_KEYS = {"epochs": "schedule.epochs", "patience": "schedule.patience"}
 """Flags that are short for a key of the recipe."""
@@ -70,7 +105,7 @@ class TrainingResult:
         folder: The run folder.
         exit_code: 0 finished; 130, 143 stopped by a signal; 4 too many non-finite steps.
         message: How it ended, for people.
-        figures: Of the last validation, as columns of metrics.csv ("box AP", ...).
+        figures: Of the last validation: "box AP", "mask AP", "box AP50", ...
     """
 
     folder: Path
@@ -84,6 +119,7 @@ class TrainingResult:
         best = self.folder / "weights" / BEST
         return best if best.is_file() else self.folder / "weights" / LAST
 
+    @property
     def history(self) -> list[dict[str, float]]:
         """A row per epoch: losses, figures, rates; NaN where nothing was measured."""
         return read_history(self.folder)
@@ -93,8 +129,19 @@ def request_of(flags: Mapping[str, Any]) -> TrainRequest:
     """A request from flags by name: those of `RunConfig`, of the recipe and of the folder.
 
     `set` holds overrides: a sequence of "key=value", or a mapping from key to value.
+
+    Raises:
+        UserError: For names that are no flags.
     """
-    given = dict(flags)
+    known = [*TrainFlags.__annotations__, *_WHAT]
+    raise_problems(
+        f"train: unknown argument '{name}'{did_you_mean(name, known)}"
+        for name in flags
+        if name not in known and name not in _FIELDS.values()
+    )
+    given = {_FIELDS.get(name, name): value for name, value in flags.items()}
+    if given.get("batch_size") == "auto":
+        given["batch_size"] = 0
     changes = given.pop("set", ())
     overrides = [*changes] if not isinstance(changes, Mapping) else []
     if isinstance(changes, Mapping):

@@ -55,6 +55,26 @@ class ModelSummary:
     gflops_conv: float
     layers: tuple[LayerSummary, ...]
 
+    def __str__(self) -> str:
+        lines = [
+            f"{self.name}, {self.size} x {self.size}",
+            f"{'layer':>5}  {'from':<12} {'block':<14} {'output':<18} {'params':>12} {'GFLOPs':>9}",
+        ]
+        for layer in self.layers:
+            shapes = " ".join("x".join(map(str, shape)) for shape in layer.output_shapes[:1])
+            sources = ",".join("image" if s < 0 else str(s) for s in layer.sources)
+            flops = (layer.conv_flops + layer.upsample_flops) / 1e9
+            lines.append(
+                f"{layer.spec.index:>5}  {sources:<12} {layer.spec.block:<14} {shapes:<18}"
+                f" {layer.params:>12,} {flops:>9.3f}"
+            )
+        lines += [
+            f"{len(self.layers)} layers, {self.params:,} parameters,"
+            f" {self.gflops:.3f} GFLOPs ({self.gflops_conv:.3f} in the convolutions)",
+            f"{self.gflops:.1f} G / {self.params / 1e6:.1f} M",
+        ]
+        return "\n".join(lines)
+
 
 def summarize(network_or_spec: Network | ModelSpec, size: int | None = None) -> ModelSummary:
     """Count a network without touching it.

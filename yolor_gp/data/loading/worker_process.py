@@ -25,6 +25,7 @@ from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.collate import index_maps
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
+from yolor_gp.process.opencv import silence_opencv
 from yolor_gp.structures.batch import MASK_STRIDE
 
 
@@ -90,6 +91,7 @@ def main(handles: list[int]) -> None:
 
 def _serve(handle: int) -> None:
     cv2.setNumThreads(1)
+    silence_opencv()
     connection = Connection(handle)
     channel = socket.socket(fileno=os.dup(handle))
     plan, rows = _receive_plan(connection, channel)

@@ -18,8 +18,6 @@ IMAGE_SUFFIXES = frozenset(
 )
 """What OpenCV reads everywhere."""
 
-cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)  # problems are reported here
-
 _EXIF_ORIENTATION = 274
 _COLOR_RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)  # OpenCV 4.11 and later
 

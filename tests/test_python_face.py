@@ -1,0 +1,299 @@
+"""The Python face: what a user's own program sees, with real networks, files and trainings."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+
+import yolor_gp
+from yolor_gp import UserError
+from yolor_gp.commands import detect, train, val
+from yolor_gp.commands.train_arguments import _parser
+from yolor_gp.detection.runs import TrainFlags, request_of
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+
+ROOT = Path(__file__).resolve().parents[1]
+QUICK: dict[str, Any] = {
+    "hyp": "demo", "img": 64, "batch_size": 8, "epochs": 1, "workers": 0, "precision": "float32",
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A small built-in data set."""
+    folder = tmp_path_factory.mktemp("data")
+    file = folder / "few.yaml"
+    file.write_text("path: few\nshapes: {train: 16, val: 4, size: 64, max_objects: 3, seed: 3}\n")
+    return file
+
+
+@pytest.fixture(scope="module")
+def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> yolor_gp.TrainedRun:
+    """A training of one epoch."""
+    project = tmp_path_factory.mktemp("runs")
+    return yolor_gp.load("yolor-elan-n", device="cpu").train(data, **QUICK, project=project)
+
+
+@pytest.fixture(scope="module")
+def model() -> yolor_gp.Model:
+    """A network with fresh weights, which finds much of nothing."""
+    torch.manual_seed(0)
+    return yolor_gp.load("yolor-elan-n", device="cpu", classes=["cat", "dog"])
+
+
+def picture(seed: int = 0) -> NDArray[np.uint8]:
+    """u8[48, 64, 3]."""
+    return np.random.default_rng(seed).integers(0, 255, (48, 64, 3), np.uint8)
+
+
+def test_import_is_quick_and_changes_nothing() -> None:
+    program = """
+import gc, logging, signal, sys
+before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+import yolor_gp
+assert "torch" not in sys.modules and "cv2" not in sys.modules
+yolor_gp.load
+import cv2, torch
+level, threads = cv2.utils.logging.getLogLevel(), torch.get_num_threads()
+assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
+assert gc.isenabled() and not logging.getLogger().handlers
+yolor_gp.load("yolor-elan-n", device="cpu")
+assert (cv2.utils.logging.getLogLevel(), torch.get_num_threads()) == (level, threads)
+assert level != cv2.utils.logging.LOG_LEVEL_SILENT
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=ROOT)
+
+
+def test_every_kind_of_picture_gives_the_same(model: yolor_gp.Model, tmp_path: Path) -> None:
+    rgb = picture()
+    file = tmp_path / "a.png"
+    cv2.imwrite(str(file), rgb[..., ::-1])
+    tensor = torch.from_numpy(rgb).permute(2, 0, 1)
+    expected = model(file, img=64, confidence=0.0)
+    assert len(expected) > 10
+    for source in (str(file), tmp_path, rgb, Image.fromarray(rgb), tensor, [rgb], iter([file])):
+        found = model(source, img=64, confidence=0.0)
+        np.testing.assert_array_equal(found.boxes, expected.boxes)
+        np.testing.assert_array_equal(found.image, rgb)
+    bgr = next(model.predict(rgb[..., ::-1], img=64, confidence=0.0, channels="bgr"))
+    np.testing.assert_array_equal(bgr.boxes, expected.boxes)
+
+
+def test_predict_is_lazy(model: yolor_gp.Model) -> None:
+    taken = []
+
+    def pictures() -> Any:
+        for seed in range(100):
+            taken.append(seed)
+            yield picture(seed)
+
+    results = model.predict(pictures(), img=64, batch=2)
+    assert not taken
+    next(results)
+    assert len(taken) == 2
+
+
+def test_result_in_every_form(model: yolor_gp.Model, tmp_path: Path) -> None:
+    result = model(picture(), img=64, confidence=0.0, max_detections=7)
+    assert len(result) == 7
+    assert result.masks is not None
+    assert result.boxes.shape == (7, 4)
+    assert result.masks.shape == (7, 48, 64)
+    assert set(result.names) <= {"cat", "dog"}
+    assert result.plot().shape == (48, 64, 3)
+    assert not np.array_equal(result.plot(), result.image)
+    assert result._repr_png_().startswith(b"\x89PNG")
+    assert json.loads(json.dumps(result.to_dict()))["objects"][0]["name"] == result.names[0]
+    assert result.to_coco(5, [30, 40])[0]["category_id"] in (30, 40)
+    with Image.open(result.save(tmp_path / "new" / "drawn.png")) as saved:
+        assert saved.size == (64, 48)
+    assert result.save(f"{tmp_path / 'other'}/") == tmp_path / "other" / "image0.png"
+
+
+def test_result_as_a_pandas_table(model: yolor_gp.Model) -> None:
+    pytest.importorskip("pandas")
+    result = model(picture(), img=64, confidence=0.0, max_detections=7)
+    table = result.to_pandas()
+    np.testing.assert_allclose(table[["left", "top", "right", "bottom"]], result.boxes)
+    assert list(table.name) == result.names
+
+
+def test_result_for_supervision(model: yolor_gp.Model) -> None:
+    pytest.importorskip("supervision")
+    result = model(picture(), img=64, confidence=0.0, max_detections=7)
+    found = result.to_supervision()
+    np.testing.assert_array_equal(found.mask, result.masks)
+    np.testing.assert_array_equal(found.xyxy, result.boxes)
+
+
+def test_predictions_follow_the_weights(model: yolor_gp.Model) -> None:
+    first = model(picture(), img=64, confidence=0.0)
+    kept = {name: value.clone() for name, value in model.network.state_dict().items()}
+    with torch.no_grad():
+        for parameter in model.network.parameters():
+            parameter.mul_(0.9)
+    assert not np.array_equal(model(picture(), img=64, confidence=0.0).scores, first.scores)
+    model.network.load_state_dict(kept)
+    np.testing.assert_array_equal(model(picture(), img=64, confidence=0.0).boxes, first.boxes)
+
+
+def test_training_is_that_of_the_command(
+    run: yolor_gp.TrainedRun, data: Path, tmp_path: Path
+) -> None:
+    words = ["--cfg", "yolor-elan-n", "--data", str(data), "--device", "cpu", "--project",
+             str(tmp_path), "--hyp", "demo", "--img", "64", "--batch-size", "8", "--epochs", "1",
+             "--workers", "0", "--precision", "float32"]  # fmt: skip
+    assert train.main(words) == 0
+    ours, theirs = (
+        read_checkpoint(folder / "weights" / "last.pt")["network"]
+        for folder in (run.folder, tmp_path / "exp")
+    )
+    assert all(torch.equal(ours[name], theirs[name]) for name in theirs)
+    assert run.exit_code == 0
+    assert len(run.history) == 1
+    assert run.history[0]["val/box AP"] == pytest.approx(run.figures["box AP"], abs=1e-6)
+    assert run.model.names == yolor_gp.load(run.folder).names
+
+
+def test_changed_weights_are_where_training_starts(data: Path, tmp_path: Path) -> None:
+    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=3)
+    first = model.network.state_dict()["layers.0.conv.weight"]
+    torch.nn.init.constant_(first, 0.25)
+    words = {**QUICK, "set": {"optimizer.learning_rate": 1e-9}}
+    run = model.train(data, **words, project=tmp_path)
+    trained = read_checkpoint(run.folder / "weights" / "last.pt")["network"]
+    torch.testing.assert_close(trained["layers.0.conv.weight"], first, atol=1e-3, rtol=0)
+
+
+def test_validation_is_that_of_the_command(
+    run: yolor_gp.TrainedRun, data: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "figures.json"
+    words = ["--weights", str(run.best), "--data", str(data), "--device", "cpu"]
+    assert val.main([*words, "--metrics-json", str(file)]) == 0
+    assert run.model.val(data).to_json() == json.loads(file.read_text())
+
+
+def test_detections_are_those_of_the_command(run: yolor_gp.TrainedRun, tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), picture())
+    words = ["--weights", str(run.best), "--source", str(tmp_path / "a.png"), "--confidence",
+             "0.001", "--save-json", str(tmp_path / "found.json"), "--project",
+             str(tmp_path), "--device", "cpu"]  # fmt: skip
+    assert detect.main(words) == 0
+    written = json.loads((tmp_path / "found.json").read_text())
+    found = run.model(tmp_path / "a.png", confidence=0.001).to_coco()
+    assert [row["bbox"] for row in written] == [row["bbox"] for row in found]
+
+
+def test_resume_by_python(data: Path, tmp_path: Path) -> None:
+    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    whole = model.train(data, **{**QUICK, "epochs": 2}, project=tmp_path, name="whole")
+    with pytest.raises(UserError, match="this run is finished"):
+        yolor_gp.resume(whole.folder)
+    with pytest.raises(UserError, match="no run with a checkpoint"):
+        yolor_gp.resume(project=tmp_path / "nothing")
+
+
+def test_words_go_through_logging(
+    data: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    logger = logging.getLogger("yolor_gp")
+    handlers, propagate = logger.handlers[:], logger.propagate
+    logger.handlers[:], logger.propagate = [], True
+    try:
+        with caplog.at_level(logging.INFO, "yolor_gp"):
+            yolor_gp.load("yolor-elan-n", device="cpu").train(data, **QUICK, project=tmp_path)
+    finally:
+        logger.handlers[:], logger.propagate = handlers, propagate
+    assert any("epoch 1/1" in message for message in caplog.messages)
+    shown = capfd.readouterr()
+    assert (shown.out, shown.err) == ("", "")
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        ({"epoch": 3}, "unknown argument 'epoch'; did you mean 'epochs'"),
+        ({"img": 65}, "multiple of 32"),
+        ({"resume": "x"}, "yolor_gp.resume"),
+        ({"weights": "x.pt"}, "would be another model"),
+        ({"set": {"optimizer.lrr": 1}}, "lrr"),
+    ],
+)
+def test_wrong_flags_are_told(flags: dict[str, Any], message: str, tmp_path: Path) -> None:
+    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    with pytest.raises(UserError, match=message):
+        model.train("shapes", project=tmp_path, **flags)
+    assert not [*tmp_path.iterdir()]
+
+
+def test_python_takes_every_flag_of_the_command() -> None:
+    known = {option for action in _parser()._actions for option in action.option_strings}
+    flags = {f"--{name.replace('_', '-')}" for name in TrainFlags.__annotations__}
+    assert flags <= known
+    fields = {action.dest for action in _parser()._actions} - {"help", "set", "project"}
+    assert request_of(dict.fromkeys(fields, 0)).given.keys() <= fields
+
+
+def test_fused_models_say_what_they_cannot(tmp_path: Path) -> None:
+    model = yolor_gp.load("yolor-elan-n", device="cpu").fuse()
+    assert len(model(picture(), img=64)) >= 0
+    with pytest.raises(UserError, match="is fused"):
+        model.save(tmp_path / "x.pt")
+    with pytest.raises(UserError, match="is fused"):
+        model.train("shapes")
+
+
+@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
+def test_saved_models_are_the_same(model: yolor_gp.Model, tmp_path: Path, suffix: str) -> None:
+    again = yolor_gp.load(model.save(tmp_path / f"x{suffix}"), device="cpu")
+    assert again.names == model.names
+    expected, found = (each(picture(), img=64, confidence=0.0) for each in (model, again))
+    np.testing.assert_array_equal(found.boxes, expected.boxes)
+
+
+def test_looking_into_a_model(model: yolor_gp.Model) -> None:
+    assert "parameters" in str(model.summary(64)).lower()
+    assert model.gradient_paths().total.layers > 10
+
+
+def test_check_dataset_reports(data: Path, tmp_path: Path) -> None:
+    assert not yolor_gp.check_dataset(data).errors
+    with pytest.raises(UserError, match="no such"):
+        yolor_gp.check_dataset(tmp_path / "none.yaml")
+
+
+def test_the_example_of_the_readme_runs(
+    run: yolor_gp.TrainedRun, data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    block = re.search(r"```python\n(.*?)```", text, re.DOTALL)
+    assert block is not None
+    lines = block[1].strip().splitlines()
+    assert len(lines) <= 8
+    (tmp_path / "images").mkdir()
+    cv2.imwrite(str(tmp_path / "images" / "a.png"), picture())
+    monkeypatch.chdir(tmp_path)
+    program = tmp_path / "example.py"
+    short = block[1].replace("mine.yaml", str(data)).replace("epochs=100", "epochs=1")
+    program.write_text(short.replace("img=640", "img=64, workers=0, device='cpu'"))
+    subprocess.run(
+        [sys.executable, str(program)],
+        check=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (tmp_path / "runs" / "train" / "exp" / "weights" / "best.pt").is_file()
