@@ -20,7 +20,6 @@ from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.analysis.paths.path_results import NetworkPaths
 from yolor_gp.config.data_config import load_data_config
-from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.doctor import Report, examine
 from yolor_gp.detection.predict import Predictor, labels_of
@@ -28,12 +27,9 @@ from yolor_gp.detection.runs import TrainFlags, TrainingResult, request_of, trai
 from yolor_gp.detection.validate import Validation, validate
 from yolor_gp.detection.weights import (
     Weights,
-    build_detector,
     is_weights_file,
-    network_of,
-    read_weights,
+    open_detector,
     save_network,
-    transfer,
 )
 from yolor_gp.engine.distributed.context import World, started_by_torchrun
 from yolor_gp.engine.precision import PRECISIONS, training_device
@@ -80,22 +76,9 @@ def load(
     if precision not in PRECISIONS:
         raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
     place = training_device(str(device))
-    names = None if classes is None or isinstance(classes, int) else tuple(classes)
-    number = classes if isinstance(classes, int) else None if names is None else len(names)
-    size = None
-    if is_weights_file(source):
-        weights = read_weights(source)
-        size = weights.image_size
-        if number is None or (names or weights.names) == weights.names[:number] == weights.names:
-            network = network_of(weights, source, device=place)
-        else:
-            network = build_detector(weights.spec.with_classes(number), names, source, place)
-            transfer(network, weights)
-    else:
-        spec = load_model_spec(source)
-        spec = spec if number is None else spec.with_classes(number)
-        network = build_detector(spec, names, source, place)
-    model = Model(network.eval(), str(source), size or DEFAULT_SIZE, precision)
+    names = classes if classes is None or isinstance(classes, int) else tuple(classes)
+    network, size = open_detector(source, place, names)
+    model = Model(network, str(source), size or DEFAULT_SIZE, precision)
     model._as_read = model._state()
     return model
 
@@ -222,9 +205,9 @@ class Model:
         Raises:
             UserError: For what cannot be looked at; also while iterating.
         """
-        _check_share("--iou", iou, "would drop every box that touches another; use 0.4 to 0.7")
         if not 0 <= confidence <= 1:
             raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
+        _check_overlap(iou, "0.4 to 0.7")
         config = ValidationConfig(
             confidence=confidence, nms_iou=iou, multi_label=False, max_detections=max_detections
         )
@@ -269,26 +252,22 @@ class Model:
         Raises:
             UserError: When the data cannot be read, or have other classes than the network.
         """
-        return self.validation(
-            data,
-            img=img,
-            batch_size=batch_size,
+        config = ValidationConfig(
             confidence=confidence,
-            iou=iou,
+            nms_iou=_overlap(iou, "0.5 to 0.7"),
             max_detections=max_detections,
-            workers=workers,
-            backend=backend,
+        )
+        return self.validation(
+            data, config, img=img, batch_size=batch_size, workers=workers, backend=backend
         ).result
 
     def validation(
         self,
-        data: str | Path = "shapes",
+        data: str | Path,
+        config: ValidationConfig,
         *,
         img: int | None = None,
         batch_size: int = 16,
-        confidence: float = 0.001,
-        iou: float = 0.65,
-        max_detections: int = 300,
         workers: int = 4,
         backend: Backend = "hotcoco",
         world: World | None = None,
@@ -297,11 +276,11 @@ class Model:
 
         world: the processes that share the images, where there are several.
         """
-        _check_share("--iou", iou, "would drop every box that touches another; use 0.5 to 0.7")
+        _check_overlap(config.nms_iou, "0.5 to 0.7")
         return validate(
             self.network,
             data,
-            ValidationConfig(confidence=confidence, nms_iou=iou, max_detections=max_detections),
+            config,
             image_size=self._checked_size(img),
             batch_size=batch_size,
             workers=workers,
@@ -404,8 +383,8 @@ class Model:
         return size
 
 
-def _check_share(flag: str, value: float, advice: str) -> None:
-    if value == 0:
-        raise UserError(f"{flag} 0: {advice}")
-    if not 0 < value <= 1:
-        raise UserError(f"{flag} {value}: expected a number from 0 to 1")
+def _check_overlap(iou: float, usual: str) -> None:
+    if iou == 0:
+        raise UserError(f"--iou 0: would drop every box that touches another; use {usual}")
+    if not 0 < iou <= 1:
+        raise UserError(f"--iou {iou}: expected a number from 0 to 1")

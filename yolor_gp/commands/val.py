@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.engine.distributed.context import World, joined_world
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError
@@ -30,13 +31,16 @@ def _validate(options: argparse.Namespace, world: World) -> int:
         _check_places(options)
     device = training_device(options.device, world.local_rank, world.size)
     model = load(options.weights, device=device, precision=options.precision)
+    config = ValidationConfig(
+        confidence=options.confidence,
+        nms_iou=options.iou,
+        max_detections=options.max_detections,
+    )
     found = model.validation(
         options.data,
+        config,
         img=options.image_size,
         batch_size=options.batch_size,
-        confidence=options.confidence,
-        iou=options.iou,
-        max_detections=options.max_detections,
         workers=options.workers,
         backend=options.backend,
         world=world,

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from yolor_gp.config.model_spec import ModelSpec
+from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.engine.checkpoints.checkpoint import FORMAT, VERSION, save_checkpoint
 from yolor_gp.engine.checkpoints.training_state import BEST, WEIGHTS
 from yolor_gp.errors import UserError
@@ -75,6 +75,37 @@ def is_weights_file(source: str | Path) -> bool:
     """Whether `source` names weights (a folder or a weights file) rather than a model file."""
     path = Path(source)
     return path.is_dir() or path.suffix.lower() in _SUFFIXES
+
+
+def open_detector(
+    source: str | Path, device: torch.device, classes: int | tuple[str, ...] | None = None
+) -> tuple[DetectionNetwork, int | None]:
+    """The network of a weights file or, with fresh weights, of a model file; in eval mode.
+
+    Args:
+        source: A weights file or run folder, or a model file by path or shipped name.
+        device: Where it is built.
+        classes: Build it for so many, or for these names; of the decoder the rows of classes that
+            both know by name are kept.
+
+    Returns:
+        The network, and the size it was trained at where the file says.
+
+    Raises:
+        UserError: When the file cannot be read, or its weights do not fit.
+    """
+    names = classes if isinstance(classes, tuple) else None
+    number = classes if isinstance(classes, int) else None if names is None else len(names)
+    if not is_weights_file(source):
+        spec = load_model_spec(source)
+        spec = spec if number is None else spec.with_classes(number)
+        return build_detector(spec, names, source, device).eval(), None
+    weights = read_weights(source)
+    if number is None or (names or weights.names) == weights.names[:number] == weights.names:
+        return network_of(weights, source, device=device), weights.image_size
+    network = build_detector(weights.spec.with_classes(number), names, source, device)
+    transfer(network, weights)
+    return network.eval(), weights.image_size
 
 
 def load_network(
