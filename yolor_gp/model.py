@@ -254,7 +254,7 @@ class Model:
         """
         config = ValidationConfig(
             confidence=confidence,
-            nms_iou=_overlap(iou, "0.5 to 0.7"),
+            nms_iou=iou,
             max_detections=max_detections,
         )
         return self.validation(

@@ -108,19 +108,9 @@ def open_detector(
     return network.eval(), weights.image_size
 
 
-def load_network(
-    path: str | Path, *, device: str | torch.device = "cpu", num_classes: int | None = None
-) -> DetectionNetwork:
-    """The network of a weights file, in eval mode on `device`.
-
-    num_classes: build for another number of classes; what does not fit stays fresh.
-    """
-    weights = read_weights(path)
-    if num_classes is None or num_classes == weights.spec.num_classes:
-        return network_of(weights, path, device=device)
-    network = build_detector(weights.spec.with_classes(num_classes), None, path, device)
-    transfer(network, weights)
-    return network.eval()
+def load_network(path: str | Path, *, device: str | torch.device = "cpu") -> DetectionNetwork:
+    """The network of a weights file, in eval mode on `device`. Raises `UserError`."""
+    return network_of(read_weights(path), path, device=device)
 
 
 def network_of(
