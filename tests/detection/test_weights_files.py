@@ -10,7 +10,13 @@ from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
 from yolor_gp.detection.predict import Predictor
-from yolor_gp.detection.weights import load_network, read_weights, save_network, transfer
+from yolor_gp.detection.weights import (
+    load_network,
+    open_detector,
+    read_weights,
+    save_network,
+    transfer,
+)
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.errors import UserError
 from yolor_gp.models.builder import build_network
