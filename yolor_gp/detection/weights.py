@@ -101,7 +101,7 @@ def open_detector(
         spec = spec if number is None else spec.with_classes(number)
         return build_detector(spec, names, source, device).eval(), None
     weights = read_weights(source)
-    if number is None or (names or weights.names) == weights.names[:number] == weights.names:
+    if number in (None, weights.spec.num_classes) and names in (None, weights.names):
         return network_of(weights, source, device=device), weights.image_size
     network = build_detector(weights.spec.with_classes(number), names, source, device)
     transfer(network, weights)
