@@ -95,15 +95,14 @@ def open_detector(
         UserError: When the file cannot be read, or its weights do not fit.
     """
     names = classes if isinstance(classes, tuple) else None
-    number = classes if isinstance(classes, int) else None if names is None else len(names)
     if not is_weights_file(source):
-        spec = load_model_spec(source)
-        spec = spec if number is None else spec.with_classes(number)
+        spec = _with_classes(load_model_spec(source), classes)
         return build_detector(spec, names, source, device).eval(), None
     weights = read_weights(source)
-    if number in (None, weights.spec.num_classes) and names in (None, weights.names):
+    spec = _with_classes(weights.spec, classes)
+    if spec.num_classes == weights.spec.num_classes and names in (None, weights.names):
         return network_of(weights, source, device=device), weights.image_size
-    network = build_detector(weights.spec.with_classes(number), names, source, device)
+    network = build_detector(spec, names, source, device)
     transfer(network, weights)
     return network.eval(), weights.image_size
 
@@ -156,6 +155,12 @@ def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None
 def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
     """Copy what fits: of a decoder for other classes, the rows that mean the same."""
     return transfer_tensors(weights.tensors, network, weights.names)
+
+
+def _with_classes(spec: ModelSpec, classes: int | tuple[str, ...] | None) -> ModelSpec:
+    if classes is None:
+        return spec
+    return spec.with_classes(classes if isinstance(classes, int) else len(classes))
 
 
 def _own_weights(archive: TorchArchive) -> Weights:
