@@ -40,6 +40,7 @@ from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Live
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.plan import check_image_size
 from yolor_gp.models.summary import ModelSummary, summarize
 from yolor_gp.results import Predictions, Result
 from yolor_gp.structures.eval_result import EvalResult
@@ -236,6 +237,7 @@ class Model:
         max_detections: int = 300,
         workers: int = 4,
         backend: Backend = "hotcoco",
+        boxes_only: bool = False,
     ) -> EvalResult:
         """Box and mask AP on the validation images of a data set, by COCO's rules.
 
@@ -248,6 +250,7 @@ class Model:
             max_detections: Most detections an image.
             workers: Threads that load images.
             backend: "hotcoco" (fast) or "pycocotools" (the reference); their figures agree.
+            boxes_only: Leave masks out.
 
         Raises:
             UserError: When the data cannot be read, or have other classes than the network.
@@ -258,7 +261,13 @@ class Model:
             max_detections=max_detections,
         )
         return self.validation(
-            data, config, img=img, batch_size=batch_size, workers=workers, backend=backend
+            data,
+            config,
+            img=img,
+            batch_size=batch_size,
+            workers=workers,
+            backend=backend,
+            boxes_only=boxes_only,
         ).result
 
     def validation(
@@ -270,6 +279,7 @@ class Model:
         batch_size: int = 16,
         workers: int = 4,
         backend: Backend = "hotcoco",
+        boxes_only: bool = False,
         world: World | None = None,
     ) -> Validation:
         """As `val`, with the detections as well: for result files and plots.
@@ -289,6 +299,7 @@ class Model:
             device=self.device,
             world=world or World(),
             source=self.source,
+            boxes_only=boxes_only,
         )
 
     def train(self, data: str | Path = "shapes", **flags: Unpack[TrainFlags]) -> TrainedRun:
@@ -377,9 +388,8 @@ class Model:
         return Weights(self.network.spec, self.names, self.network.state_dict(), self.image_size)
 
     def _checked_size(self, img: int | None) -> int:
-        size = img or self.image_size
-        if size < 1 or size % self.network.max_stride:
-            raise UserError(f"--img {size}: must be a multiple of {self.network.max_stride}")
+        size = self.image_size if img is None else img
+        check_image_size(size, self.network.max_stride)
         return size
 
 

@@ -13,6 +13,7 @@ from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.coco_dataset import open_coco
 from yolor_gp.data.loading.batch_memory import BatchMemory
+from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.loader import TrainLoader, train_loader, val_loader
 from yolor_gp.errors import UserError
 from yolor_gp.structures.batch import Batch
@@ -199,3 +200,33 @@ def test_memory_of_a_batch_is_given_out_again_once_nobody_holds_it() -> None:
     assert memory.images(1, 32).shape == (1, 3, 32, 32)
     del held
     assert memory.images(2, 32).data_ptr() == place
+
+
+@pytest.mark.parametrize("pool", [0, 5, 64])
+def test_no_picture_twice_in_a_mosaic(painted: Painted, pool: int) -> None:
+    plan = BatchPlan(painted.open(64), AugmentConfig(mosaic_pool=pool), 3, 4, 0, 1, True)
+    order = plan.order(0)
+    for position in range(3 * len(order)):
+        index = int(order[position % len(order)])
+        together = plan.partners(order, position, index, plan.generator(0, position), 3)
+        assert len({index, *together}) == 4
+
+
+def test_partners_come_from_everywhere_or_from_what_was_shown_lately(tmp_path: Path) -> None:
+    dataset = Painted(tmp_path, 48).open(64)
+
+    def all_partners(pool: int) -> set[int]:
+        plan = BatchPlan(dataset, AugmentConfig(mosaic_pool=pool), 3, 1, 0, 1, True)
+        order = plan.order(0)
+        generator = plan.generator(0, 20)
+        drawn = (plan.partners(order, 20, int(order[20]), generator, 3) for _ in range(99))
+        return {index for indices in drawn for index in indices}
+
+    order = BatchPlan(dataset, AugmentConfig(), 3, 1, 0, 1, True).order(0)
+    assert all_partners(0) == set(range(48)) - {int(order[20])}
+    assert all_partners(5) == {int(order[k]) for k in range(15, 20)}
+
+
+def test_one_picture_alone_is_its_own_partner(tmp_path: Path) -> None:
+    plan = BatchPlan(Painted(tmp_path, 1).open(64), AugmentConfig(), 3, 4, 0, 1, True)
+    assert plan.partners(plan.order(0), 2, 0, plan.generator(0, 0), 3) == [0, 0, 0]

@@ -34,9 +34,11 @@ def _parser() -> Arguments:
     add("--hyp", metavar="RECIPE", help="recipe or shipped name (default: yolor-640)")
     add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
     add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32), metavar="N",
-        help="side of the square input in pixels, a multiple of 32 (default: 640)")  # fmt: skip
+        help="side of the square input in pixels, a multiple of the stride (default: 640)")  # fmt: skip
     add("--batch-size", type=_batch_size, metavar="N",
         help="images per batch over all processes, or auto (default: 16)")  # fmt: skip
+    add("--boxes-only", action="store_true",
+        help="leave the model's mask branch out, as is done for data without masks")  # fmt: skip
     add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")
     add("--patience", type=whole_number(0), metavar="N",
         help="stop after N epochs without a better score (default: the recipe's)")  # fmt: skip

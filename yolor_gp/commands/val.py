@@ -43,6 +43,7 @@ def _validate(options: argparse.Namespace, world: World) -> int:
         batch_size=options.batch_size,
         workers=options.workers,
         backend=options.backend,
+        boxes_only=options.boxes_only,
         world=world,
     )
     if world.is_main:
@@ -105,6 +106,7 @@ def _parser() -> Arguments:
     add("--confidence", "--conf-thres", type=fraction, default=0.001, help="least score kept")
     add("--iou", "--iou-thres", type=fraction, default=0.65, help="overlap above which NMS drops")
     add("--max-detections", type=whole_number(1), default=300, help="most per image")
+    add("--boxes-only", action="store_true", help="leave masks out")
     add("--save-json", nargs="?", const="predictions.json", metavar="FILE",
         help="write detections in the COCO results format (no FILE: predictions.json)")  # fmt: skip
     add("--metrics-json", metavar="FILE", help="write the figures")

@@ -29,6 +29,7 @@ class RunConfig(Settings):
     weights: str | None = None
     image_size: int = Field(640, ge=32)
     batch_size: int = Field(16, ge=0)
+    boxes_only: bool = Field(False, description="leave the mask branch out")
     seed: int = Field(0, ge=0, lt=2**32)
     precision: str = "auto"
     recipe: TrainConfig = TrainConfig()
@@ -126,12 +127,3 @@ def _same(name: str, value: Any, saved: RunConfig) -> bool:
 def _changes_recipe(recipe: TrainConfig, text: str) -> bool:
     node = parse_yaml(yaml.safe_dump(recipe.model_dump(mode="json")), "the resumed recipe")
     return validate(apply_overrides(node, [text]), TrainConfig) != recipe
-
-
-def check_run_config(config: RunConfig) -> None:
-    """Refuse what no network can take. Raises `UserError`."""
-    if config.image_size % 32:
-        lower = config.image_size // 32 * 32
-        raise UserError(
-            f"--img {config.image_size}: must be a multiple of 32; use {lower} or {lower + 32}"
-        )

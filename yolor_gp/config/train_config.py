@@ -64,6 +64,9 @@ class AugmentConfig(Settings):
     """Random changes of training images; probabilities in 0..1."""
 
     mosaic: float = Field(1.0, ge=0, le=1)
+    mosaic_pool: int = Field(
+        64, ge=0, description="partners come from so many images shown lately; 0: from all"
+    )
     mixup: float = Field(0.0, ge=0, le=1)
     mixup_beta: float = Field(32.0, gt=0)
     copy_paste: float = Field(0.0, ge=0, le=1)

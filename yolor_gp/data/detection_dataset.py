@@ -82,6 +82,11 @@ class DetectionDataset:
         return self.table.has_outlines
 
     @property
+    def has_boxes_only(self) -> bool:
+        """Whether there are objects, and none has an outline."""
+        return not self.has_masks and len(self.table.labels) > 0
+
+    @property
     def image_ids(self) -> NDArray[np.int64]:
         """i64[N], as in the ground truth."""
         return self.table.image_ids

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any, Literal, TypedDict
 
 from yolor_gp.config.run_config import (
-    check_run_config,
     checked_flags,
     make_run_config,
     resume_run_config,
@@ -45,6 +44,7 @@ class TrainFlags(TypedDict, total=False):
     hyp: str
     img: int
     batch_size: int | Literal["auto"]
+    boxes_only: bool
     epochs: int
     patience: int
     set: Mapping[str, Any] | Sequence[str]
@@ -248,7 +248,6 @@ def _prepare(request: TrainRequest, start: Weights | None, world: World) -> Dete
     given, overrides = dict(request.given), request.overrides
     if where is None:
         config = make_run_config(given, overrides)
-        check_run_config(config)
         return DetectionRun(config, folder or _folder(request), start=start)
     resumed = open_resumed(where, request.project)
     for warning in resumed.warnings:

@@ -33,7 +33,7 @@ from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.losses.detection_loss import DetectionLoss
-from yolor_gp.models.builder import check_model
+from yolor_gp.models.builder import check_model, without_masks
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
@@ -95,7 +95,7 @@ def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel
         spec = weights.spec
     else:
         raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
-    check_model(spec)
+    check_model(spec, config.image_size)
     return ChosenModel(spec, weights, source)
 
 
@@ -106,21 +106,26 @@ def resumed_model(description: dict[str, Any]) -> ChosenModel:
 
 
 def build_detection_network(
-    chosen: ChosenModel, names: tuple[str, ...], data: str, device: torch.device
+    chosen: ChosenModel, data: DetectionData, config: RunConfig, device: torch.device
 ) -> tuple[DetectionNetwork, str]:
-    """The network to train on `data`, with classes `names`; and where its weights come from.
+    """The network to train on `data`; and where its weights come from.
+
+    Where the data have boxes only, its mask branch is left out.
 
     Raises:
         UserError: When weights or resumed classes do not belong to it.
     """
+    names = data.train.names
     if chosen.resumed is not None:
         if chosen.resumed != names:
             raise UserError(
-                f"{data}: class names differ from those of the resumed run; resume with the data"
-                " it was trained on"
+                f"{config.data}: class names differ from those of the resumed run; resume with the"
+                " data it was trained on"
             )
         return build_detector(chosen.spec, names, chosen.spec.file, device), "resumed"
     spec = chosen.spec.with_classes(len(names))
+    if config.boxes_only or data.train.has_boxes_only:
+        spec = without_masks(spec)
     network = build_detector(spec, names, spec.file, device)
     if chosen.weights is None:
         return network, "fresh weights"
@@ -151,6 +156,7 @@ def detection_task(
         rank=world.rank,
         world_size=world.size,
         with_masks=network.has_masks,
+        stride=network.max_stride,
         pin_memory=on_gpu,
     )
     return Task(
@@ -194,7 +200,8 @@ def _validation(
         world_size=world.size,
         pin_memory=device.type == "cuda",
     )
-    evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=network.has_masks)
+    with_masks = network.has_masks and not dataset.has_boxes_only
+    evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=with_masks)
 
     def validate(averaged: nn.Module, must_stop: Callable[[], bool]) -> Evaluation:
         pictures: dict[str, Picture] = {}

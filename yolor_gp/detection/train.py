@@ -66,7 +66,7 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     else:
         chosen = resumed_model(run.resumed["description"])
     data = open_data(config, world)
-    network, origin = build_detection_network(chosen, data.train.names, config.data, device)
+    network, origin = build_detection_network(chosen, data, config, device)
     config = _resolved(config, data, network, precision, world, device)
     task = detection_task(config, data, network, world, device)
     if world.is_main:
@@ -138,6 +138,8 @@ def _headline(
     world: World,
 ) -> str:
     processes = f", {world.size} processes" if world.size > 1 else ""
+    if data.train.has_boxes_only and not config.boxes_only:
+        origin += "; boxes only, as the data have no masks"
     return (
         f"{config.cfg or config.weights or spec.name}: {origin}; {len(data.train)} training and"
         f" {len(data.val)} validation images at {config.image_size} px; batch"

@@ -48,6 +48,7 @@ def validate(
     device: torch.device,
     world: World,
     source: str,
+    boxes_only: bool = False,
 ) -> Validation:
     """Box and mask AP on the validation images of `data`, the same on every process.
 
@@ -63,6 +64,7 @@ def validate(
         device: Of this process.
         world: The processes that share the images.
         source: What messages call the network.
+        boxes_only: Leave masks out, though the network predicts them.
 
     Raises:
         UserError: When the data cannot be read, or have other classes than the network.
@@ -78,7 +80,10 @@ def validate(
         world_size=world.size,
         pin_memory=device.type == "cuda",
     )
-    evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=network.has_masks, backend=backend)
+    with_masks = network.has_masks and not (boxes_only or dataset.has_boxes_only)
+    if network.has_masks and not (with_masks or boxes_only) and world.is_main:
+        _log.warning("%s: has boxes only; masks are not evaluated", data)
+    evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=with_masks, backend=backend)
     seen = world.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
     shown = tqdm(loader, "validating", disable=not seen)
     result = evaluate(network, shown, evaluator, config, device, precision=precision, world=world)

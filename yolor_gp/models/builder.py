@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 
@@ -13,12 +14,31 @@ from yolor_gp.errors import UserError
 from yolor_gp.models.heads.anchor_head import AnchorHead
 from yolor_gp.models.heads.classifier import Classifier
 from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
-from yolor_gp.models.plan import max_stride, plan_network
+from yolor_gp.models.plan import check_image_size, max_stride, plan_network
 
 
-def check_model(spec: ModelSpec) -> None:
-    """Check the whole file without building. Raises one `UserError` with every problem."""
-    plan_network(spec)
+def check_model(spec: ModelSpec, image_size: int | None = None) -> None:
+    """Check the whole file without building, and that it takes images of `image_size` pixels.
+
+    Raises:
+        UserError: With every problem of the file, or with the sizes that would do.
+    """
+    plans = plan_network(spec)
+    if image_size is not None:
+        check_image_size(image_size, max_stride(plans))
+
+
+def without_masks(spec: ModelSpec) -> ModelSpec:
+    """The same network without its mask branch; `spec` itself where it has none.
+
+    Raises:
+        UserError: With every problem of the file.
+    """
+    if not plan_network(spec)[-1].bound.arguments.get("masks"):
+        return spec
+    head = spec.layers[-1]
+    head = replace(head, arguments={**head.arguments, "masks": 0})
+    return replace(spec, layers=(*spec.layers[:-1], head))
 
 
 def build_network(

@@ -201,3 +201,12 @@ def _stated_channels(module: nn.Module) -> int:
 def max_stride(plans: Sequence[LayerPlan]) -> int:
     """The largest stride of any layer's input: image sides must be multiples of it."""
     return max(stride for plan in plans for stride in plan.in_strides)
+
+
+def check_image_size(size: int, stride: int) -> None:
+    """Refuse a side of the input, in pixels, that `stride` does not divide. Raises `UserError`."""
+    if size < 1 or size % stride:
+        lower = max(size // stride, 1) * stride
+        raise UserError(
+            f"--img {size}: must be a multiple of {stride}; use {lower} or {lower + stride}"
+        )

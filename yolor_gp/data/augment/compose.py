@@ -20,8 +20,8 @@ from yolor_gp.data.augment.scratch import Scratch
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.instances import Instances
 
-Partners = Callable[[Generator, int], list[int]]
-"""Draws the indices of that many further images."""
+Partners = Callable[[int, Generator, int], list[int]]
+"""(index, generator, count): draws the indices of `count` images to show together with `index`."""
 
 
 class Augmentation:
@@ -59,7 +59,7 @@ class Augmentation:
         if combine and config.copy_paste:
             image, instances = copy_paste(generator, image, instances, config.copy_paste)
         if combine and config.mixup and generator.random() < config.mixup:
-            image, instances = self._mixup(generator, partners, grey, image, instances)
+            image, instances = self._mixup(generator, index, partners, grey, image, instances)
         if self._photometric is not None:
             image = self._photometric(generator, image)
         chances = generator.random(2)
@@ -80,7 +80,7 @@ class Augmentation:
     ) -> Instances:
         base = self._dataset.image_size
         if combine and generator.random() < self._config.mosaic:
-            indices = partners(generator, 3)
+            indices = partners(index, generator, 3)
             x, y = generator.integers(base // 2, base + base // 2 + 1, 2).tolist()
             indices.insert(int(generator.integers(4)), index)
             scene = mosaic([self._tile(k) for k in indices], base, (x, y))
@@ -100,13 +100,14 @@ class Augmentation:
     def _mixup(
         self,
         generator: Generator,
+        index: int,
         partners: Partners,
         grey: int,
         image: Picture,
         instances: Instances,
     ) -> tuple[Picture, Instances]:
         other = np.empty_like(image)
-        (partner,) = partners(generator, 1)
+        (partner,) = partners(index, generator, 1)
         others = self._scene(generator, partner, partners, grey, other, combine=True)
         share = generator.beta(self._config.mixup_beta, self._config.mixup_beta)
         return mixup(image, instances, other, others, share)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -14,9 +15,6 @@ from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.instances import Instances
-
-PARTNERS = 64
-"""From how many recently shown images the partners of a mosaic are drawn."""
 
 COLUMNS = 8
 """Partners come from the same eighth of the global batch, so that each of up to eight ranks or
@@ -36,6 +34,7 @@ class BatchPlan:
     rank: int
     world_size: int
     with_masks: bool
+    stride: int = 32
 
     @property
     def global_batch(self) -> int:
@@ -46,7 +45,7 @@ class BatchPlan:
     def largest_side(self) -> int:
         """No batch has larger images, in pixels."""
         base = self.dataset.image_size
-        return base + 32 + int(base * self.augment.multi_scale)
+        return base + self.stride + int(base * self.augment.multi_scale)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The images of an epoch, i64[N]."""
@@ -58,13 +57,13 @@ class BatchPlan:
         return [int(order[p % len(order)]) for p in range(first, first + self.batch_size)]
 
     def side(self, epoch: int, step: int) -> int:
-        """The size of a batch's images: a multiple of 32 near `image_size`."""
+        """The size of a batch's images: a multiple of `stride` near `image_size`."""
         base = self.dataset.image_size
         if not self.augment.multi_scale:
             return base
         generator = self.generator(epoch, _SIZE, step)
         gain = 1 + generator.uniform(-1, 1) * self.augment.multi_scale
-        return max(round(base * gain / 32), 1) * 32
+        return max(round(base * gain / self.stride), 1) * self.stride
 
     def fill(
         self,
@@ -82,12 +81,7 @@ class BatchPlan:
         first = step * self.global_batch + self.rank * self.batch_size
         instances = []
         for row, out in zip(rows, images, strict=True):
-
-            def partners(
-                generator: Generator, count: int, position: int = first + row
-            ) -> list[int]:
-                return self._partners(order, position, generator, count)
-
+            partners = partial(self.partners, order, first + row)
             generator = self.generator(epoch, first + row)
             index = int(order[(first + row) % len(order)])
             instances.append(augmentation(generator, index, partners, out, mosaic))
@@ -108,20 +102,37 @@ class BatchPlan:
         cuts = [starts[k * len(starts) // count] for k in range(count)] + [self.batch_size]
         return [range(a, b) for a, b in pairwise(cuts)]
 
-    def _partners(
-        self, order: NDArray[np.int64], position: int, generator: Generator, count: int
+    def partners(
+        self,
+        order: NDArray[np.int64],
+        position: int,
+        index: int,
+        generator: Generator,
+        count: int,
     ) -> list[int]:
-        """Images shown in the batches before, in this position's column of the batch."""
+        """Images to show together with `index` at `position`, none twice while there are enough."""
+        pool = self._pool(order, position)
+        others = pool[pool != index]
+        if not len(others):
+            return [index] * count
+        return [int(i) for i in generator.choice(others, count, replace=len(others) < count)]
+
+    def _pool(self, order: NDArray[np.int64], position: int) -> NDArray[np.int64]:
+        """The images partners come from: those shown lately in this column of the batch.
+
+        All of a small data set, which are as quick to get, and where a column would hold too few.
+        """
+        size = self.augment.mosaic_pool
+        if not 0 < COLUMNS * size < len(order):
+            return order
         width = max(1, self.global_batch // COLUMNS)
         step, place = divmod(position, self.global_batch)
         column = place // width * width
         width_here = min(width, self.global_batch - column)
-        drawn = []
-        for number in generator.integers(0, PARTNERS, count).tolist():
-            back, across = divmod(number, width)
-            first = (step - 1 - back) * self.global_batch + column
-            drawn.append(int(order[(first + across % width_here) % len(order)]))
-        return drawn
+        batches = -(-size // width_here)
+        first = (step - 1 - np.arange(batches)) * self.global_batch + column
+        shown = (first[:, None] + np.arange(width_here)).reshape(-1)[:size]
+        return np.unique(order[shown % len(order)])
 
     def generator(self, epoch: int, position: int, step: int = 0) -> Generator:
         """The source of one sample's random numbers."""

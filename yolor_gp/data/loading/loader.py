@@ -43,43 +43,37 @@ def train_loader(
     rank: int = 0,
     world_size: int = 1,
     with_masks: bool = True,
+    stride: int = 32,
     pin_memory: bool = False,
 ) -> TrainLoader:
-    """Augmented training batches; `batch_size` is that of one process.
+    """Augmented training batches.
 
-    Raises `UserError` when masks are asked for and the data set has boxes only.
+    Args:
+        batch_size: Images of one process.
+        stride: Sides of images are multiples of it, where `augment.multi_scale` varies them.
+
+    Raises:
+        UserError: When masks are asked for and the data set has boxes only.
     """
-    if with_masks and not dataset.has_masks and len(dataset.table.labels):
+    if with_masks and dataset.has_boxes_only:
         raise UserError(
             f"{dataset.name}: has boxes only, but the network also learns masks; label outlines,"
             " or choose a model without a mask head"
         )
+    if not 0 <= rank < world_size or batch_size < 1:
+        raise ValueError(f"rank {rank} of {world_size}, batch size {batch_size}")
     if image_size != dataset.image_size:
         raise ValueError(f"data set opened for {dataset.image_size} px, loader for {image_size} px")
-    return TrainLoader(
-        dataset, batch_size, augment, seed, workers, rank, world_size, with_masks, pin_memory
-    )
+    plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, with_masks, stride)
+    return TrainLoader(plan, workers, pin_memory)
 
 
 class TrainLoader:
     """See `train_loader`. `epoch` gives the batches of one epoch; `len` says how many."""
 
-    def __init__(
-        self,
-        dataset: DetectionDataset,
-        batch_size: int,
-        augment: AugmentConfig,
-        seed: int,
-        workers: int,
-        rank: int,
-        world_size: int,
-        with_masks: bool,
-        pin_memory: bool,
-    ) -> None:
-        if not 0 <= rank < world_size or batch_size < 1:
-            raise ValueError(f"rank {rank} of {world_size}, batch size {batch_size}")
-        self._plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, with_masks)
-        self._augmentation = Augmentation(dataset, augment)
+    def __init__(self, plan: BatchPlan, workers: int, pin_memory: bool) -> None:
+        self._plan = plan
+        self._augmentation = Augmentation(plan.dataset, plan.augment)
         self._pin_memory, self._count = pin_memory, workers
         self._processes: WorkerProcesses | None = None
         self._workers = Workers(0 if AVAILABLE else workers)
