@@ -50,10 +50,6 @@ def test_resume(arguments: list[str], resume: str | None) -> None:
         (["--batch-size", "many"], "--batch-size: expected a whole number"),
         (["--precision", "bf16"], "unknown word 'bf16'"),
         (["--timeout", "-1"], "expected a number of seconds above 0"),
-        (
-            ["--img", "100", "--data", "shapes"],
-            "--img 100: must be a multiple of 32; use 96 or 128",
-        ),
         (["--hyp", "finetun"], "did you mean 'finetune'"),
         (["--seed", "99999999999"], "--seed 99999999999: "),
         (["--device", "tpu"], "--device tpu: expected auto, cpu, cuda"),
@@ -73,6 +69,8 @@ def test_what_is_wrong_is_said(
 def test_neither_model_nor_weights(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="neither --cfg nor --weights is given"):
         train_main(["--project", str(tmp_path)])
+    with pytest.raises(UserError, match="--img 100: must be a multiple of 32; use 96 or 128"):
+        train_main(["--project", str(tmp_path), "--cfg", "yolor-csp", "--img", "100"])
     assert list(tmp_path.iterdir()) == []  # no run folder is left behind
 
 
