@@ -31,7 +31,11 @@ def _parser() -> Arguments:
     add = parser.add_argument
     add("--cfg", metavar="MODEL", help="model file or shipped name (yolor-csp, ...)")
     add("--data", metavar="DATA", help="data YAML or shipped name (default: shapes)")
-    add("--hyp", metavar="RECIPE", help="recipe or shipped name (default: yolor-640)")
+    add(
+        "--hyp",
+        metavar="RECIPE",
+        help="recipe, shipped name, or auto, which fits the data (default: auto)",
+    )
     add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
     add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32), metavar="N",
         help="side of the square input, a multiple of the stride (default: 640)")  # fmt: skip

@@ -16,6 +16,9 @@ from yolor_gp.config.validate import Settings, validate
 from yolor_gp.config.yaml_source import load_yaml, parse_yaml
 from yolor_gp.errors import UserError, raise_problems
 
+AUTO = "auto"
+"""What `hyp` says for the recipe that is made to fit the data."""
+
 
 class RunConfig(Settings):
     """Everything that decides a run. Below `recipe`: how it is run, free to change on resume.
@@ -25,7 +28,7 @@ class RunConfig(Settings):
 
     cfg: str | None = Field(None, description="model file; None: that of the weights")
     data: str = "shapes"
-    hyp: str = "yolor-640"
+    hyp: str = AUTO
     weights: str | None = None
     image_size: int = Field(640, ge=32)
     batch_size: int = Field(16, ge=0)
@@ -64,8 +67,14 @@ def run_config_from_yaml(text: str, file: str) -> RunConfig:
 
 
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
-    """A recipe by path or shipped name (`finetune`), with `section.key=value` overrides."""
-    node = load_yaml(find_shipped("train", name_or_path))
+    """A recipe by path or shipped name (`finetune`), with `section.key=value` overrides.
+
+    Of `auto`, which is made when the data are known, the overrides alone.
+    """
+    if str(name_or_path) == AUTO:
+        node = parse_yaml("{}", AUTO)
+    else:
+        node = load_yaml(find_shipped("train", name_or_path))
     return validate(apply_overrides(node, overrides), TrainConfig)
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import Field
 
 from yolor_gp.config.validate import Settings, validate
@@ -106,6 +107,18 @@ class TrainConfig(Settings):
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     validation: ValidationConfig = ValidationConfig()
+
+    def to_yaml(self) -> str:
+        """Readable back by `load_train_config`."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
+def merged(base: TrainConfig, given: TrainConfig) -> TrainConfig:
+    """`base` with every key that was set in `given`."""
+    values = base.model_dump()
+    for section, keys in given.model_dump(exclude_unset=True).items():
+        values[section] |= keys
+    return TrainConfig.model_validate(values)
 
 
 def load_train_config(path: str | Path) -> TrainConfig:

@@ -9,7 +9,9 @@ from pathlib import Path
 import torch
 
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.config.run_config import RunConfig
+from yolor_gp.config.run_config import AUTO, RunConfig
+from yolor_gp.config.train_config import merged
+from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
 from yolor_gp.detection.task import (
     DetectionData,
     build_detection_network,
@@ -66,6 +68,7 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     else:
         chosen = resumed_model(run.resumed["description"])
     data = open_data(config, world)
+    config = _with_recipe(config, data, run, world)
     network, origin = build_detection_network(chosen, data, config, device)
     config = _resolved(config, data, network, precision, world, device)
     task = detection_task(config, data, network, world, device)
@@ -82,6 +85,27 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
         precision=precision,
         resumed=run.resumed,
     )
+
+
+def _with_recipe(
+    config: RunConfig, data: DetectionData, run: DetectionRun, world: World
+) -> RunConfig:
+    """With `hyp: auto`, the recipe for these data; what was given by `--set` stays as given."""
+    if config.hyp != AUTO or run.resumed is not None:
+        return config
+    given = config.recipe
+    situation = situation_of(
+        data.train,
+        image_size=config.image_size,
+        batch_size=config.batch_size,
+        pretrained=run.start is not None or config.weights is not None,
+        epochs=given.schedule.epochs if "epochs" in given.schedule.model_fields_set else None,
+    )
+    recipe, reasons = choose_recipe(situation)
+    if world.is_main:
+        for reason in reasons:
+            _log.info("recipe: %s", reason)
+    return config.model_copy(update={"recipe": merged(recipe, given)})
 
 
 def _resolved(
@@ -117,6 +141,7 @@ def _write_run_files(
     """What is needed to run it again, before the first step."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
+    (folder / "recipe.yaml").write_text(config.recipe.to_yaml(), encoding="utf-8")
     (folder / "model.yaml").write_text(network.spec.resolved_yaml, encoding="utf-8")
     provenance = collect_provenance(
         seed=config.seed,

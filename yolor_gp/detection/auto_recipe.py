@@ -1,0 +1,146 @@
+"""`--hyp auto`: the recipe that fits a data set, from what is known before the first step.
+
+A network learns by updates, not by epochs: a recipe made for COCO's 118 000 images ends on a
+hundred of them before its warm-up does. docs/recipes.md holds the measurements behind each rule.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from yolor_gp.config.train_config import (
+    AugmentConfig,
+    EmaConfig,
+    LossConfig,
+    OptimizerConfig,
+    ScheduleConfig,
+    TrainConfig,
+    ValidationConfig,
+)
+from yolor_gp.data.detection_dataset import DetectionDataset
+
+LARGE_SET = 50_000
+"""Images from which the paper's recipe, made for COCO, is taken as it is."""
+
+_BATCH = 16  # images an update sees at least
+_VALIDATIONS = 20  # in a run
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a recipe depends on.
+
+    Attributes:
+        images: Of the training part.
+        objects: In them.
+        classes: Their number.
+        small_objects: The share of objects below 32 px at the size of training.
+        image_size: Side of the input in pixels.
+        batch_size: Images of a batch over all processes; 0 where it is not known yet.
+        pretrained: Whether training starts from weights rather than from noise.
+        epochs: Where the user has said how many.
+    """
+
+    images: int
+    objects: int
+    classes: int
+    small_objects: float
+    image_size: int
+    batch_size: int
+    pretrained: bool
+    epochs: int | None = None
+
+    @property
+    def batches(self) -> int:
+        """In an epoch."""
+        return math.ceil(self.images / (self.batch_size or _BATCH))
+
+    @property
+    def accumulated(self) -> int:
+        """Batches of an update."""
+        return max(round(_BATCH / (self.batch_size or _BATCH)), 1)
+
+
+def situation_of(
+    dataset: DetectionDataset,
+    *,
+    image_size: int,
+    batch_size: int,
+    pretrained: bool,
+    epochs: int | None,
+) -> Situation:
+    """What a recipe for `dataset` depends on."""
+    table = dataset.table
+    counts = np.diff(table.object_ends, prepend=0)
+    scale = np.repeat(image_size / np.maximum(table.sizes.max(axis=1), 1), counts)
+    sides = np.sqrt(np.prod(table.boxes[:, 2:] - table.boxes[:, :2], axis=1)) * scale
+    small = float((sides < 32).mean()) if len(sides) else 0.0
+    return Situation(
+        len(table), len(table.labels), len(table.names), small, image_size, batch_size,
+        pretrained, epochs,
+    )  # fmt: skip
+
+
+def choose_recipe(situation: Situation) -> tuple[TrainConfig, list[str]]:
+    """A recipe, and why, in a few lines for people.
+
+    The same situation gives the same recipe.
+    """
+    if situation.images >= LARGE_SET:
+        text = f"{situation.images} images: the paper's recipe for COCO (yolor-640)"
+        return TrainConfig(), [text]
+    epochs = situation.epochs or _epochs(situation)
+    batches = epochs * situation.batches
+    updates = max(batches // situation.accumulated, 1)
+    warmup = min(max(round(0.06 * batches), 20), 1000, max(batches // 4, 1))
+    horizon = max(round(updates / 30), 1)
+    closing = max(round(0.15 * epochs), 1) if epochs > 1 else 0
+    rate = 0.0005 if situation.pretrained else 0.002
+    every = max(round(epochs / _VALIDATIONS), 1)
+    recipe = TrainConfig(
+        optimizer=OptimizerConfig(
+            name="adamw",
+            learning_rate=rate,
+            momentum=0.9,
+            nominal_batch=_BATCH,
+            clip_norm=10.0,
+        ),
+        schedule=ScheduleConfig(
+            epochs=epochs,
+            final_fraction=0.01,
+            warmup_epochs=warmup / situation.batches,
+            warmup_min_steps=0,
+            warmup_bias_lr=0.0,
+            close_mosaic=closing,
+        ),
+        ema=EmaConfig(decay=1 - 1 / (horizon + 1), warmup=max(2.0 * horizon, 1.0)),
+        loss=LossConfig(classification=_classification(situation.classes)),
+        augment=AugmentConfig(scale=0.5, mosaic_pool=0),
+        validation=ValidationConfig(every=every),
+    )
+    start = "given weights" if situation.pretrained else "fresh weights"
+    return recipe, [
+        f"{situation.images} images, {situation.objects} objects of {situation.classes} classes"
+        f" ({situation.small_objects:.0%} small), {start}: adamw at {rate:g}, which learns within"
+        " few updates",
+        f"{epochs} epochs make {updates} updates: what counts is updates, not epochs",
+        f"warm-up over {warmup} batches, then a cosine to 1%: weights and batch statistics have"
+        " come to rest at the end",
+        f"average over the last {horizon} updates; validation every {every} epochs",
+        f"mosaic from the whole set, scale 1 +- 0.5; both milder in the last {closing} epochs",
+    ]
+
+
+def _epochs(situation: Situation) -> int:
+    """Enough updates for a small set, enough passes for a large one."""
+    updates, passes = (600, 50) if situation.pretrained else (1200, 100)
+    per_epoch = situation.batches / situation.accumulated
+    return max(math.ceil(updates / per_epoch), passes)
+
+
+def _classification(classes: int) -> float:
+    """The gain before the loss scales it by classes / 80: as strong as boxes for few classes."""
+    return min(3.0, 0.3 * math.sqrt(80 / max(classes, 1)))
