@@ -1,0 +1,105 @@
+"""`--hyp auto`: what it chooses, and that a run keeps to it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import yolor_gp
+from tests.data.data_sets import Painted
+from tests.detection.test_boxes_only import data_file
+from yolor_gp.config.run_config import load_recipe, run_config_from_yaml
+from yolor_gp.config.train_config import TrainConfig, load_train_config
+from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of
+from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.schedule import Schedule
+
+
+def situation(**changes: Any) -> Situation:
+    values: dict[str, Any] = {
+        "images": 136, "objects": 900, "classes": 3, "small_objects": 0.2, "image_size": 320,
+        "batch_size": 16, "pretrained": False,
+    }  # fmt: skip
+    return Situation(**{**values, **changes})
+
+
+def updates(recipe: TrainConfig, at: Situation) -> int:
+    return recipe.schedule.epochs * at.batches // at.accumulated
+
+
+@pytest.mark.parametrize("images", [1, 14, 24, 136, 292, 3000, 49_999])
+@pytest.mark.parametrize("batch", [1, 4, 16, 64])
+@pytest.mark.parametrize("pretrained", [False, True])
+def test_every_set_gets_enough_updates(images: int, batch: int, pretrained: bool) -> None:
+    here = situation(images=images, batch_size=batch, pretrained=pretrained)
+    recipe, reasons = choose_recipe(here)
+    assert updates(recipe, here) >= (600 if pretrained else 1200)
+    assert 1 <= len(reasons) <= 5
+    schedule = Schedule(recipe.schedule, recipe.optimizer, here.batches, batch)
+    assert 0 < schedule.warmup_steps < recipe.schedule.epochs * here.batches / 3
+    # The average has forgotten where it came from.
+    horizon = 1 / (1 - recipe.ema.decay)
+    assert horizon + recipe.ema.warmup < updates(recipe, here) / 3
+
+
+def test_the_same_situation_gives_the_same_recipe() -> None:
+    assert choose_recipe(situation()) == choose_recipe(situation())
+
+
+def test_a_set_like_coco_gets_the_papers_recipe() -> None:
+    recipe, reasons = choose_recipe(situation(images=118_287, classes=80))
+    assert recipe == load_recipe("yolor-640") == TrainConfig()
+    assert "the paper's recipe" in reasons[0]
+
+
+@pytest.mark.parametrize("epochs", [1, 2, 7, 60])
+def test_given_epochs_are_kept_to(epochs: int) -> None:
+    here = situation(epochs=epochs)
+    recipe, _ = choose_recipe(here)
+    assert recipe.schedule.epochs == epochs
+    assert recipe.schedule.close_mosaic < epochs
+    steps = Schedule(recipe.schedule, recipe.optimizer, here.batches, 16).warmup_steps
+    assert steps < epochs * here.batches
+
+
+def test_what_a_data_set_is(tmp_path: Path) -> None:
+    found = situation_of(
+        Painted(tmp_path).open(64), image_size=64, batch_size=4, pretrained=True, epochs=None
+    )
+    assert (found.images, found.objects, found.classes) == (12, 48, 4)
+    assert found.small_objects == 1.0
+
+
+def test_a_run_says_and_keeps_its_recipe(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = data_file(tmp_path, Painted(tmp_path / "painted"))
+    flags: dict[str, Any] = {
+        "img": 64, "batch_size": 4, "epochs": 2, "workers": 0, "precision": "float32",
+        "set": {"optimizer.learning_rate": 0.001, "loss.box": 0.07},
+    }  # fmt: skip
+    run = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **flags, project=tmp_path)
+    said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("recipe: ")]
+    assert len(said) == 5
+    recipe = load_train_config(run.folder / "recipe.yaml")
+    config = run_config_from_yaml((run.folder / "config.yaml").read_text(), "config.yaml")
+    assert config.recipe == recipe
+    assert recipe.optimizer.name == "adamw"
+    assert (recipe.optimizer.learning_rate, recipe.loss.box) == (0.001, 0.07)
+    # As a plain recipe it is the same training.
+    again = {**flags, "hyp": str(run.folder / "recipe.yaml")}
+    del again["set"], again["epochs"]
+    other = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **again, project=tmp_path)
+    ours, theirs = (
+        read_checkpoint(each.folder / "weights" / "last.pt")["network"] for each in (run, other)
+    )
+    assert all(ours[name].equal(theirs[name]) for name in ours)
+
+
+def test_wrong_keys_are_told_before_the_data_are_opened(tmp_path: Path) -> None:
+    with pytest.raises(yolor_gp.UserError, match=r"unknown key 'optimizer\.rate'"):
+        yolor_gp.load("yolor-elan-n", device="cpu").train(
+            "shapes", set={"optimizer.rate": 1}, project=tmp_path
+        )
