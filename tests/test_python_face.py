@@ -6,8 +6,10 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -205,6 +207,15 @@ def test_resume_by_python(data: Path, tmp_path: Path) -> None:
         yolor_gp.resume(whole.folder)
     with pytest.raises(UserError, match="no run with a checkpoint"):
         yolor_gp.resume(project=tmp_path / "nothing")
+
+
+def test_training_in_a_thread_leaves_signals_alone(data: Path, tmp_path: Path) -> None:
+    before = signal.getsignal(signal.SIGINT)
+    with ThreadPoolExecutor(1) as pool:
+        model = yolor_gp.load("yolor-elan-n", device="cpu")
+        run = pool.submit(lambda: model.train(data, **QUICK, project=tmp_path)).result()
+    assert run.exit_code == 0
+    assert signal.getsignal(signal.SIGINT) is before
 
 
 def test_words_go_through_logging(

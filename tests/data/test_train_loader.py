@@ -198,8 +198,18 @@ def test_memory_of_a_batch_is_given_out_again_once_nobody_holds_it() -> None:
     other.fill_(9)
     assert (held == 7).all() and other.data_ptr() != place
     assert memory.images(1, 32).shape == (1, 3, 32, 32)
+    view = held.numpy()
     del held
+    assert memory.images(2, 32).data_ptr() != place
+    del view
     assert memory.images(2, 32).data_ptr() == place
+
+
+def test_free_batch_memory_is_limited() -> None:
+    memory = BatchMemory()
+    held = [memory.images(1, 32) for _ in range(40)]
+    del held
+    assert len(memory._free) == 16
 
 
 @pytest.mark.parametrize("pool", [0, 5, 64])

@@ -12,11 +12,14 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.distributed as dist
 from process_program import figures, trained_weights
+from torch import nn
+from torch.nn.parallel import DistributedDataParallel
 
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import World, share_of
-from yolor_gp.errors import EXIT_LOST_PEER, UserError
+from yolor_gp.engine.distributed.context import CollectiveError, World, share_of
+from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
 
 HERE = Path(__file__).resolve().parent
 
@@ -85,3 +88,38 @@ def test_the_dead_rank_is_named_in_time(two_processes: TwoProcesses) -> None:
     assert re.search(r"rank 0: rank 1 of 2 \(host .*, process \d+\)", said), said
     assert "Traceback" not in said and "Warning" not in said, said
     assert float((two_processes.folder / "seconds.txt").read_text()) < 30
+
+
+class _Watcher:
+    """Stands where the heartbeat does, with what it has found out."""
+
+    interval = 0.0
+
+    def __init__(self, message: str | None) -> None:
+        self.message = message
+
+    def explain(self, patience: float) -> str | None:
+        return self.message
+
+
+def test_words_do_not_make_a_lost_process() -> None:
+    world = World(heartbeat=_Watcher("rank 1 is gone"))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="Socket closed"), world.peers_named():
+        raise RuntimeError("Socket closed: Timed out, says the user's own code")
+    with pytest.raises(LostPeerError, match="rank 1 is gone"), world.peers_named():
+        raise CollectiveError("anything")
+    with pytest.raises(LostPeerError, match="rank 1 is gone"), world.peers_named():
+        raise dist.DistNetworkError("anything")
+
+
+@pytest.mark.ddp
+def test_a_fault_in_the_backward_pass_is_told_from_a_lost_process(tmp_path: Path) -> None:
+    dist.init_process_group("gloo", init_method=f"file://{tmp_path}/store", rank=0, world_size=1)
+    try:
+        wrapped = DistributedDataParallel(nn.Linear(1, 1))
+        for message, expected in ((None, RuntimeError), ("rank 1 is gone", LostPeerError)):
+            world = World(heartbeat=_Watcher(message))  # type: ignore[arg-type]
+            with pytest.raises(expected), world.backward(wrapped, exchange=True):
+                raise RuntimeError("Connection closed by peer")
+    finally:
+        dist.destroy_process_group()

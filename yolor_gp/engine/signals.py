@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -27,7 +28,13 @@ class StopRequest:
 
     @contextmanager
     def installed(self) -> Iterator[StopRequest]:
-        """Handle the signals inside the block; outside, everything is as before."""
+        """Handle the signals inside the block; outside, everything is as before.
+
+        In another thread than the main one, which alone may handle signals, nothing is changed.
+        """
+        if not _is_main_thread():
+            yield self
+            return
         before = {number: signal.signal(number, self._handle) for number in WATCHED}
         try:
             yield self
@@ -44,8 +51,15 @@ class StopRequest:
 @contextmanager
 def termination_ignored() -> Iterator[None]:
     """Inside, SIGTERM is ignored: for the last words of a process that is about to end anyway."""
+    if not _is_main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     try:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def _is_main_thread() -> bool:
+    return threading.current_thread() is threading.main_thread()

@@ -68,11 +68,8 @@ class Stepper:
         if not self._losses:
             self._buffers.remember()
         try:
-            if last:
+            with self._world.backward(self._wrapped, exchange=last):
                 self._forward_backward(batch)
-            else:
-                with self._world.without_exchange(self._wrapped):
-                    self._forward_backward(batch)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
                 raise

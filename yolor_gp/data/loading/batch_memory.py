@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import sys
-import threading
+import weakref
+from collections import deque
 
 import numpy as np
 import torch
@@ -11,10 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 _KEPT = 16
-"""Batches whose memory is looked after; beyond these, memory comes and goes."""
-
-_UNUSED = 3
-"""References to an array that only the list, a loop's variable and the question itself refer to."""
+"""Free pieces of memory that are kept; beyond these, memory comes and goes."""
 
 
 class BatchMemory:
@@ -26,18 +23,23 @@ class BatchMemory:
 
     def __init__(self, pin_memory: bool = False) -> None:
         self._pin_memory = pin_memory
-        self._arrays: list[NDArray[np.uint8]] = []
-        self._lock = threading.Lock()
+        self._free: deque[NDArray[np.uint8]] = deque(maxlen=_KEPT)
 
     def images(self, count: int, side: int) -> Tensor:
         """u8[count, 3, side, side] of any content."""
         shape = (count, 3, side, side)
         if self._pin_memory:
             return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        with self._lock:
-            for array in self._arrays:
-                if sys.getrefcount(array) == _UNUSED and array.shape == shape:
-                    return torch.from_numpy(array)
-            array = np.empty(shape, np.uint8)
-            self._arrays = [*self._arrays[-_KEPT + 1 :], array]
-            return torch.from_numpy(array)
+        memory = self._taken(count * 3 * side * side)
+        # The tensor and all its views hold this one array: when the last of them goes, it goes,
+        # and what lies behind it is free.
+        handle = memory[: count * 3 * side * side].reshape(shape)
+        weakref.finalize(handle, self._free.append, memory).atexit = False
+        return torch.from_numpy(handle)
+
+    def _taken(self, size: int) -> NDArray[np.uint8]:
+        try:
+            memory = self._free.pop()
+        except IndexError:
+            return np.empty(size, np.uint8)
+        return memory if memory.size >= size else np.empty(size, np.uint8)

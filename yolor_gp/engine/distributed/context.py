@@ -8,8 +8,8 @@ from __future__ import annotations
 import inspect
 import os
 import sys
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, TypeVar
@@ -33,6 +33,18 @@ _WITHOUT_BUFFERS: dict[str, Any] = {
 }
 
 
+class CollectiveError(RuntimeError):
+    """A collective call of this process failed: gloo says so by a bare RuntimeError."""
+
+
+@contextmanager
+def _collective() -> Iterator[None]:
+    try:
+        yield
+    except RuntimeError as error:
+        raise CollectiveError(str(error)) from error
+
+
 @dataclass(frozen=True)
 class World:
     """This process among those of the run: `rank` of `size`, `local_rank` on its machine."""
@@ -54,7 +66,8 @@ class World:
         """`tensor` added over all processes (a new tensor, no gradient)."""
         total = tensor.detach().clone()
         if self.size > 1:
-            dist.all_reduce(total)
+            with _collective():
+                dist.all_reduce(total)
         return total
 
     def gather(self, value: Value) -> list[Value]:
@@ -62,7 +75,8 @@ class World:
         if self.size == 1:
             return [value]
         values: list[Any] = [None] * self.size
-        dist.all_gather_object(values, value, group=self.objects)
+        with _collective():
+            dist.all_gather_object(values, value, group=self.objects)
         return values
 
     def gather_to_main(self, value: Value) -> list[Value] | None:
@@ -70,7 +84,8 @@ class World:
         if self.size == 1:
             return [value]
         values: list[Any] | None = [None] * self.size if self.is_main else None
-        dist.gather_object(value, values, dst=0, group=self.objects)
+        with _collective():
+            dist.gather_object(value, values, dst=0, group=self.objects)
         return values
 
     def broadcast(self, value: Value) -> Value:
@@ -78,19 +93,22 @@ class World:
         if self.size == 1:
             return value
         values = [value]
-        dist.broadcast_object_list(values, src=0, group=self.objects)
+        with _collective():
+            dist.broadcast_object_list(values, src=0, group=self.objects)
         return values[0]
 
     def broadcast_buffers(self, network: nn.Module) -> None:
         """Give every process rank 0's buffers (running statistics differ between ranks)."""
         if self.size > 1:
-            for buffer in network.buffers():
-                dist.broadcast(buffer, src=0)
+            with _collective():
+                for buffer in network.buffers():
+                    dist.broadcast(buffer, src=0)
 
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:
-            dist.barrier(group=self.objects)
+            with _collective():
+                dist.barrier(group=self.objects)
 
     def wrap(self, network: nn.Module) -> nn.Module:
         """The network as it is called in training: gradients are averaged over the processes.
@@ -108,25 +126,47 @@ class World:
             **_WITHOUT_BUFFERS,
         )
 
-    def without_exchange(self, wrapped: nn.Module) -> AbstractContextManager[Any]:
-        """Around a backward pass whose gradients are only accumulated."""
-        if isinstance(wrapped, DistributedDataParallel):
-            return wrapped.no_sync()
-        return nullcontext()
+    @contextmanager
+    def backward(self, wrapped: nn.Module, *, exchange: bool) -> Iterator[None]:
+        """Around a backward pass: gradients are averaged over the processes, or only accumulated.
+
+        What fails in it is the network's fault or the exchange's; which, the other processes tell.
+
+        Raises:
+            LostPeerError: When another process turns out to be gone.
+        """
+        if not isinstance(wrapped, DistributedDataParallel):
+            yield
+            return
+        try:
+            with nullcontext() if exchange else wrapped.no_sync():
+                yield
+        except torch.OutOfMemoryError:
+            raise
+        except RuntimeError as error:
+            message = self._explained()
+            if message is None:
+                raise
+            raise LostPeerError(message) from error
 
     @contextmanager
     def peers_named(self) -> Iterator[None]:
-        """Turns the transport error of a lost peer into `LostPeerError` naming its rank."""
+        """Turns the failure of a collective into `LostPeerError`, naming the rank that is gone."""
         try:
             yield
-        except RuntimeError as error:
-            if self.heartbeat is None or not _is_transport_error(error):
+        except (CollectiveError, dist.DistError) as error:
+            if self.heartbeat is None:
                 raise
-            # torchrun, too, has noticed by now, and asks everybody to end.
-            with termination_ignored():
-                message = self.heartbeat.explain(patience=10 * self.heartbeat.interval)
             reason = str(error).strip().splitlines()[0]
-            raise LostPeerError(message or f"a collective failed: {reason}") from error
+            raise LostPeerError(self._explained() or f"a collective failed: {reason}") from error
+
+    def _explained(self) -> str | None:
+        """Which process is gone, as far as can be found out in a while."""
+        if self.heartbeat is None:
+            return None
+        # torchrun, too, has noticed by now, and asks everybody to end.
+        with termination_ignored():
+            return self.heartbeat.explain(patience=10 * self.heartbeat.interval)
 
     def close(self, failure: str | None = None) -> None:
         """Leave the run; `failure` is what the other processes are told."""
@@ -259,13 +299,3 @@ def _start_heartbeat(rank: int, size: int, timeout: float, prefix: str, objects:
     dist.barrier(group=objects)  # everybody has beaten once
     watcher.start()
     return watcher
-
-
-_TRANSPORT_WORDS: Sequence[str] = (
-    "Connection closed by peer", "Connection reset", "Broken pipe", "Timed out", "timed out",
-    "Connection refused", "Socket", "gloo", "NCCL", "recvValue",
-)  # fmt: skip
-
-
-def _is_transport_error(error: RuntimeError) -> bool:
-    return isinstance(error, dist.DistError) or any(word in str(error) for word in _TRANSPORT_WORDS)
