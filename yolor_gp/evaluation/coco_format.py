@@ -9,7 +9,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.errors import raise_problems
 from yolor_gp.ops.boxes import xyxy_to_xywh
 from yolor_gp.ops.rle import Rle
 from yolor_gp.structures.detections import BoxMasks, Detections
@@ -88,23 +87,26 @@ def prepare_truth(truth: dict[str, Any], *, with_masks: bool) -> dict[str, Any]:
     """A copy of a COCO dictionary that the evaluation reads as it is meant.
 
     Annotations are numbered anew from 1, as a match with annotation 0 would count as none, and get
-    the `iscrowd` and `area` they may lack. Raises `UserError` for annotations without a mask where
-    masks are evaluated.
+    the `iscrowd` and `area` they may lack. Where masks are evaluated, the box of an annotation
+    without outline stands in for it, as it does in training.
     """
     annotations = []
     for number, annotation in enumerate(truth["annotations"], start=1):
         _, _, width, height = annotation["bbox"]
         annotations.append({"iscrowd": 0, "area": width * height, **annotation, "id": number})
     if with_masks:
-        raise_problems(
-            f"image {annotation['image_id']}: an annotation has no 'segmentation'; masks cannot be "
-            "evaluated: add one, or evaluate boxes only"
-            for annotation in annotations
-            if not annotation.get("segmentation")
-        )
+        for annotation in annotations:
+            if not annotation.get("segmentation"):
+                annotation["segmentation"] = _rectangle(annotation["bbox"])
     return {
         "info": truth.get("info", {}),
         "images": truth["images"],
         "categories": truth["categories"],
         "annotations": annotations,
     }
+
+
+def _rectangle(bbox: Sequence[float]) -> list[list[float]]:
+    left, top, width, height = bbox
+    right, bottom = left + width, top + height
+    return [[left, top, right, top, right, bottom, left, bottom]]

@@ -11,12 +11,20 @@ from typing import Any
 from yolor_gp.data.doctor.labels import (
     Box,
     LabelFacts,
+    Outlines,
     box_findings,
     count_object,
     repeated_objects,
 )
 from yolor_gp.data.doctor.report import Finding, error, warning
-from yolor_gp.data.labels.coco_json import decode_runs, is_number, is_whole, load_json
+from yolor_gp.data.labels.coco_json import decode_runs, load_json
+from yolor_gp.data.labels.coco_values import (
+    has_area,
+    is_crowd,
+    is_number,
+    is_whole,
+    usable_segmentation,
+)
 from yolor_gp.data.pixels.images import IMAGE_SUFFIXES
 from yolor_gp.errors import UserError
 
@@ -46,6 +54,7 @@ class _CocoReader:
         self.names: dict[int, str] = {}
         self.images: dict[int, dict[str, Any]] = {}
         self.objects: dict[int, list[tuple[object, Box]]] = defaultdict(list)
+        self.outlines = Outlines()
 
     def read(self) -> None:
         self._categories()
@@ -53,6 +62,8 @@ class _CocoReader:
         self._annotations()
         for image_id, objects in self.objects.items():
             self.facts.findings += repeated_objects(self._image(image_id), objects)
+        self.facts.findings += self.outlines.findings()
+        self._pixels()
         figures = self.facts.figures
         figures.empty_images = sum(1 for image_id in self.images if not self.objects[image_id])
         self.facts.names = tuple(self.names[key] for key in sorted(self.names))
@@ -205,7 +216,22 @@ class _CocoReader:
             return
         corners = (box[0], box[1], box[0] + box[2], box[1] + box[3])
         self.facts.findings += box_findings(where, corners, size)
-        if annotation.get("iscrowd"):
+        if annotation.get("area") is not None and not has_area(annotation):
+            self._add(
+                warning(
+                    "area no number",
+                    where,
+                    f"'area' is {annotation['area']!r}; it is computed from the outline or the box",
+                    "write its pixels, or leave it out",
+                )
+            )
+        try:
+            crowd = is_crowd(annotation)
+        except ValueError as problem:
+            self._add(error("malformed iscrowd", where, str(problem), "write 0 or 1"))
+            return
+        self.outlines.count(where, bool(usable_segmentation(annotation.get("segmentation"))))
+        if crowd:
             self.facts.figures.crowds += 1
         elif name is not None and corners[2] > corners[0] and corners[3] > corners[1]:
             count_object(self.facts.figures, name, corners)
@@ -271,6 +297,18 @@ class _CocoReader:
             height_over = max(polygon[1::2]) - size[0]
             if max(width_over, height_over, -min(polygon)) > 1:
                 self._add(warning("polygon outside", where, f"{what} leaves the image", "clip it"))
+
+    def _pixels(self) -> None:
+        boxes = [box for objects in self.objects.values() for _, box in objects]
+        if boxes and max(max(box) for box in boxes) <= 2:
+            self._add(
+                error(
+                    "boxes under one pixel",
+                    str(self.file),
+                    f"all {len(boxes)} boxes lie within 2 pixels: normalised? COCO wants pixels",
+                    "multiply them by width and height of their images",
+                )
+            )
 
     def _unlisted_images(self) -> None:
         if not self.folder.is_dir():

@@ -18,7 +18,7 @@ from yolor_gp.data.doctor.report_cache import read_report, write_report
 from yolor_gp.data.doctor.yolo_labels import read_yolo_labels
 from yolor_gp.data.shapes.data_set import draw_shapes
 
-SCHEMA = 1
+SCHEMA = 2
 """Raise this when a check is added or changed, so that older reports are not read."""
 
 Progress = Callable[[int, int], None]
@@ -119,9 +119,13 @@ def _of_split(
     if not facts.images and not facts.findings:
         findings.append(error("empty set", where, "no images", "check the paths"))
     if facts.images and not facts.figures.objects:
-        findings.append(
-            warning("no objects", where, "not one object", "check where the labels are looked for")
-        )
+        crowds = facts.figures.crowds
+        detail, remedy = "not one object", "check where the labels are looked for"
+        if crowds:
+            detail = f"{crowds} of {crowds} objects are iscrowd, which training leaves out"
+            remedy = "write iscrowd 0 for single objects"
+        kind = error if split == "train" else warning
+        findings.append(kind("no objects", where, detail, remedy))
     unused = [name for name in facts.names if not facts.figures.class_counts[name]]
     if unused and facts.figures.objects:
         shown = ", ".join(unused[:8]) + (", ..." if len(unused) > 8 else "")

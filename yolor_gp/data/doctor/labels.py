@@ -27,6 +27,36 @@ Box = tuple[float, float, float, float]
 """left, top, right, bottom in pixels."""
 
 
+class Outlines:
+    """Counts objects with and without outlines, which should not be mixed."""
+
+    def __init__(self) -> None:
+        self._with, self._without = 0, 0
+        self._first = ""
+
+    def count(self, where: str, has_outline: bool) -> None:
+        """Enter one object, found at `where`."""
+        if has_outline:
+            self._with += 1
+        else:
+            self._first = self._first or where
+            self._without += 1
+
+    def findings(self) -> list[Finding]:
+        """A warning where some have outlines and some have none."""
+        if not (self._with and self._without):
+            return []
+        return [
+            warning(
+                "boxes among outlines",
+                self._first,
+                f"{self._without} of {self._with + self._without} objects have no outline; in"
+                " training and evaluation their whole boxes count as masks",
+                "outline them, or use --boxes-only",
+            )
+        ]
+
+
 def count_object(figures: SplitFigures, name: str, box: Box) -> None:
     """Enter one object into the figures."""
     left, top, right, bottom = box

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.data.doctor.labels import LabelFacts, count_object, repeated_objects
+from yolor_gp.data.doctor.labels import LabelFacts, Outlines, count_object, repeated_objects
 from yolor_gp.data.doctor.report import Finding, error, warning
 from yolor_gp.data.labels.yolo_txt import find_images, label_path, parse_labels
 from yolor_gp.data.pixels.images import image_size
@@ -21,17 +21,19 @@ def read_yolo_labels(sources: Sequence[Path], names: Sequence[str]) -> LabelFact
         facts.findings += [_no_images(line) for line in problem.problems]
         return facts
     label_folders: dict[Path, set[str]] = {}
+    outlines = Outlines()
     for image in images:
         facts.images[str(image)] = None
         file = label_path(image)
         label_folders.setdefault(file.parent, set()).add(file.name)
-        _read_file(image, file, facts)
+        _read_file(image, file, facts, outlines)
+    facts.findings += outlines.findings()
     for folder, expected in label_folders.items():
         facts.findings += _orphans(folder, expected)
     return facts
 
 
-def _read_file(image: Path, file: Path, facts: LabelFacts) -> None:
+def _read_file(image: Path, file: Path, facts: LabelFacts, outlines: Outlines) -> None:
     text = _text(file, facts.findings)
     objects, problems = parse_labels(text, str(file), len(facts.names))
     for problem in problems:
@@ -48,6 +50,8 @@ def _read_file(image: Path, file: Path, facts: LabelFacts) -> None:
             )
         )
     facts.figures.empty_images += not objects
+    for _, _, outline in objects:
+        outlines.count(str(file), bool(outline))
     try:
         height, width = image_size(image)
     except UserError:

@@ -7,6 +7,7 @@ from typing import Any
 
 from yolor_gp.data.labels.annotation_table import AnnotationTable
 from yolor_gp.data.labels.coco_json import content_digest, load_json, parse_coco
+from yolor_gp.data.labels.coco_values import area_of, is_crowd, usable_segmentation
 from yolor_gp.data.labels.table_cache import cached_table
 from yolor_gp.errors import UserError
 
@@ -34,8 +35,9 @@ def open_coco(file: Path, image_folder: Path) -> tuple[AnnotationTable, str]:
 def coco_truth(file: Path) -> dict[str, Any]:
     """The COCO dictionary for the evaluator, crowds included.
 
-    `iscrowd`, `area` and `id` are filled in where a file leaves them out: pycocotools needs them,
-    and never counts a match with annotation id 0.
+    `iscrowd`, `area` and `id` are filled in where a file leaves them out or gives no number:
+    pycocotools needs them, and never counts a match with annotation id 0. Polygons of less than
+    three points are left out, which pycocotools refuses.
     """
     content = load_json(file)
     annotations = [dict(annotation) for annotation in content["annotations"]]
@@ -44,8 +46,9 @@ def coco_truth(file: Path) -> dict[str, Any]:
     for number, annotation in enumerate(annotations, start=1):
         if not usable:
             annotation["id"] = number
-        annotation["iscrowd"] = int(bool(annotation.get("iscrowd", 0)))
-        annotation.setdefault("area", annotation["bbox"][2] * annotation["bbox"][3])
+        annotation["iscrowd"] = int(is_crowd(annotation))
+        annotation["area"] = area_of(annotation)
+        annotation["segmentation"] = usable_segmentation(annotation.get("segmentation"))
     return {
         "info": content.get("info", {}),
         "images": content["images"],

@@ -15,12 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.data.labels.annotation_table import AnnotationTable, TableBuilder
+from yolor_gp.data.labels.coco_values import is_crowd, is_number, is_whole, make_whole
 from yolor_gp.data.labels.polygons import bitmap_outlines
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.process.collector import collector_paused
 
 MOST_PROBLEMS = 20
 """Problems listed before a report stops."""
+
+_WHOLE_NUMBERS = {
+    "images": ("id", "width", "height"),
+    "annotations": ("id", "image_id", "category_id", "iscrowd"),
+    "categories": ("id",),
+}
 
 
 def load_json(file: Path) -> dict[str, Any]:
@@ -41,6 +48,9 @@ def load_json(file: Path) -> dict[str, Any]:
         if not isinstance(content.get(key), list)
         or not all(isinstance(item, dict) for item in content[key])
     )
+    for key, numbers in _WHOLE_NUMBERS.items():
+        for item in content[key]:
+            make_whole(item, numbers)
     return content
 
 
@@ -144,7 +154,11 @@ class _Parser:
         if not (isinstance(box, list) and len(box) == 4 and all(map(is_number, box))):
             self._problem(f"{_name(annotation)}: expected 'bbox' [x, y, width, height], got {box}")
             return
-        if annotation.get("iscrowd"):
+        try:
+            if is_crowd(annotation):
+                return
+        except ValueError as error:
+            self._problem(f"{_name(annotation)}: {error}")
             return
         height, width = size
         left, top = min(max(box[0], 0), width), min(max(box[1], 0), height)
@@ -230,21 +244,6 @@ def _text_runs(text: str) -> list[int]:
             runs.append(value + (runs[-2] if len(runs) > 2 else 0))
             value = shift = 0
     return runs
-
-
-def is_whole(value: Any) -> bool:
-    """Whether a JSON value is a whole number of sensible size."""
-    return isinstance(value, int) and not isinstance(value, bool) and abs(value) < 2**62
-
-
-def is_number(value: Any) -> bool:
-    """Whether a JSON value is a finite number of sensible size."""
-    return (
-        isinstance(value, int | float)
-        and not isinstance(value, bool)
-        and math.isfinite(value)
-        and abs(value) < 1e7
-    )
 
 
 def _name(annotation: dict[str, Any]) -> str:
