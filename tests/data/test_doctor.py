@@ -140,7 +140,7 @@ LABEL_PROBLEMS: list[tuple[Callable[[Content], None], str, str, str]] = [
      "class without objects", "1 of 3: x"),
     (lambda content: content["annotations"].append(content["annotations"][0] | {"id": 99}),
      "warning", "repeated object", "2 times"),
-    (lambda content: content["annotations"].clear(), "warning", "no objects", "not one object"),
+    (lambda content: content["annotations"].clear(), "error", "no objects", "not one object"),
     (lambda content: content.pop("images"), "error", "labels unreadable", "'images'"),
     (lambda content: content.update(images=[], annotations=[]), "error", "empty set", "images"),
 ]  # fmt: skip

@@ -167,9 +167,17 @@ def test_what_does_not_fit_is_said() -> None:
     evaluator.process(99, detections(*FOUND[10]))
     with pytest.raises(UserError, match="id 99"):
         evaluator.evaluate()
-    bare = CocoEvaluator(small_truth(square(10, 7, 5, 20, segmentation=[])), with_masks=True)
-    with pytest.raises(UserError, match="image 10: an annotation has no 'segmentation'"):
-        bare.evaluate()
+
+
+def test_a_box_stands_in_for_a_missing_outline() -> None:
+    figures = []
+    for outline in ([], [[5, 5, 25, 5, 25, 25, 5, 25]]):
+        truth = small_truth(square(10, 7, 5, 20, segmentation=outline))
+        evaluator = CocoEvaluator(truth, with_masks=True)
+        evaluator.process(10, detections([[5, 5, 25, 25]], [0], [0.9]))
+        figures.append(evaluator.evaluate().segm)
+    assert figures[0] == figures[1]
+    assert figures[0] is not None and figures[0]["AP"] == pytest.approx(1.0)
 
 
 def demo_evaluator(folder: Path, kind: str, backend: Backend) -> CocoEvaluator:

@@ -118,7 +118,8 @@ def _of_split(
     where = f"{config.file} ({split})"
     if not facts.images and not facts.findings:
         findings.append(error("empty set", where, "no images", "check the paths"))
-    if facts.images and not facts.figures.objects:
+    wrong = any(finding.severity == "error" for finding in facts.findings)
+    if facts.images and not facts.figures.objects and not wrong:
         crowds = facts.figures.crowds
         detail, remedy = "not one object", "check where the labels are looked for"
         if crowds:
