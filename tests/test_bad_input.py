@@ -15,6 +15,8 @@ import pytest
 from bad_data_cases import data_cases
 from bad_input import BadInput
 from bad_program_cases import program_cases
+from real_export_cases import CASES as EXPORTS
+from real_export_cases import RealExport
 
 from yolor_gp.commands.main import main
 
@@ -62,6 +64,19 @@ def test_there_are_many_cases() -> None:
     assert len({name(case) for case in CASES}) == len(CASES)
 
 
+@pytest.mark.parametrize("case", EXPORTS, ids=lambda case: case.what.replace(" ", "-"))
+def test_real_exports_are_answered(case: RealExport, tmp_path: Path) -> None:
+    said = case.answer(tmp_path)
+    assert said
+    assert export_row(case, said, tmp_path) in PAGE.read_text(encoding="utf-8"), HOW
+
+
+def export_row(case: RealExport, said: list[str], root: Path) -> str:
+    """The line of the page."""
+    told = "<br>".join(f"`{line}`" for line in said).replace(f"{root.resolve()}{os.sep}", "")
+    return f"| {case.what} | {case.before} | {told} |"
+
+
 def row(case: BadInput, message: str) -> str:
     """The line of the page."""
     told = "<br>".join(f"`{line}`" for line in message.strip().splitlines())
@@ -86,6 +101,12 @@ def page() -> str:
             code, message = run(case, Path(folder).resolve())
         assert code == 2, (case, message)
         lines.append(row(case, message))
+    lines += ["", "# Real exports", "", "What labelling tools really write: before, and now.", ""]
+    lines += ["| input | before | now |", "|-|-|-|"]
+    for export in EXPORTS:
+        with tempfile.TemporaryDirectory() as folder:
+            root = Path(folder).resolve()
+            lines.append(export_row(export, export.answer(root), root))
     return "\n".join(lines) + "\n"
 
 

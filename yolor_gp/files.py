@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, Any
+from urllib.parse import unquote
 
 from yolor_gp.errors import UserError
 
@@ -77,6 +78,47 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
             pass
     except OSError as error:
         raise _cannot_write(target, error) from None
+
+
+def did_you_mean_path(path: str | Path) -> str:
+    """A hint "; did you mean 'X'?" on a path that is not there, or nothing.
+
+    Known slips: backslashes, %20, a folder written twice, upper and lower case, another suffix.
+    """
+    text = str(path)
+    plain = Path(unquote(text.replace("\\", "/")))
+    parts = plain.parts
+    undoubled = (
+        Path(*parts[:k], *parts[k + 1 :]) for k in range(1, len(parts)) if parts[k] == parts[k - 1]
+    )
+    for candidate in (plain, *undoubled):
+        found = _whatever_the_case(candidate)
+        if found is not None and str(found) != text:
+            return f"; did you mean '{found}'?"
+    return ""
+
+
+def _whatever_the_case(path: Path) -> Path | None:
+    """`path` as it is written on disk, if only its case, or that and its suffix, differ."""
+    found = Path(path.anchor) if path.anchor else Path()
+    for part in path.parts[1 if path.anchor else 0 :]:
+        if (found / part).exists():
+            found = found / part
+            continue
+        alike = [other for other in _entries(found) if other.name.lower() == part.lower()]
+        if not alike and part == path.name and path.suffix:
+            alike = [other for other in _entries(found) if other.stem == Path(part).stem]
+        if len(alike) != 1:
+            return None
+        found = alike[0]
+    return found
+
+
+def _entries(folder: Path) -> list[Path]:
+    try:
+        return list(folder.iterdir())
+    except OSError:
+        return []
 
 
 def _cannot_write(path: Path, error: OSError) -> UserError:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
@@ -58,6 +58,7 @@ class _DataFile(Settings):
     names: list[str] | dict[str, str] | None = None
     nc: int | None = Field(None, ge=1)
     shapes: ShapesConfig | None = None
+    roboflow: dict[str, Any] | None = Field(None, description="accepted and unused: its origin")
     download: str | None = Field(None, description="accepted and unused: nothing is downloaded")
 
 
@@ -173,7 +174,7 @@ def _class_names(settings: _DataFile, node: Node, file: Path) -> tuple[str, ...]
 
 
 def _with_text_names(node: Node) -> Node:
-    """Names such as `1` are read by YAML as other types; as class names they are text."""
+    """Names such as `yes`, `12:30` or `1.10` are other things to YAML; here they are text."""
     if not isinstance(node.value, dict) or "names" not in node.value:
         return node
     names = node.value["names"]
@@ -188,12 +189,19 @@ def _with_text_names(node: Node) -> Node:
 
 
 def _as_text(node: Node) -> Node:
-    if isinstance(node.value, bool | int | float):
-        return Node(str(node.value), node.location, node.key_locations)
+    if node.text and node.value is not None:
+        return Node(node.text, node.location, node.key_locations)
     return node
 
 
 def _resolve(root: Path, value: str | list[str] | None) -> tuple[Path, ...]:
     if value is None:
         return ()
-    return tuple(root / item for item in ([value] if isinstance(value, str) else value))
+    return tuple(_found(root, item) for item in ([value] if isinstance(value, str) else value))
+
+
+def _found(root: Path, item: str) -> Path:
+    """`root / item`; of Roboflow's `../train/images`, what lies beside the YAML instead."""
+    path = root / item
+    inside = root / item.removeprefix("../")
+    return inside if inside.exists() and not path.exists() else path

@@ -27,12 +27,14 @@ class Location:
 class Node:
     """A YAML value with its location: a scalar, a list of nodes or a mapping of nodes.
 
-    `key_locations` holds the line of every key when the value is a mapping.
+    `key_locations` holds the line of every key when the value is a mapping; `text` is what stands
+    there when it is a scalar.
     """
 
     value: Any
     location: Location
     key_locations: dict[str, Location]
+    text: str | None = None
 
     def plain(self) -> Any:
         """The value without locations: dicts, lists and scalars."""
@@ -105,7 +107,7 @@ def _convert(
         return Node(children, location, {})
     if isinstance(node, yaml.MappingNode):
         return _convert_mapping(loader, node, file, inside)
-    return Node(loader.construct_object(node, deep=True), location, {})
+    return Node(loader.construct_object(node, deep=True), location, {}, str(node.value))
 
 
 def _convert_mapping(

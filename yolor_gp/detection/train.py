@@ -30,6 +30,7 @@ from yolor_gp.engine.distributed.context import World, share_of
 from yolor_gp.engine.precision import Precision, choose_precision, training_device
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
+from yolor_gp.errors import UserError
 from yolor_gp.models.network import DetectionNetwork
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     config = _with_recipe(config, data, run, world)
     network, origin = build_detection_network(chosen, data, config, device)
     config = _resolved(config, data, network, precision, world, device)
+    _check_statistics(config, network, world)
     task = detection_task(config, data, network, world, device)
     if world.is_main:
         _write_run_files(run.folder, config, data, network, world, run.resumed is not None)
@@ -128,6 +130,17 @@ def _resolved(
         )  # fmt: skip
         batch_size = min(world.gather(per_process)) * world.size
     return config.model_copy(update={"batch_size": batch_size, "precision": precision.name})
+
+
+def _check_statistics(config: RunConfig, network: DetectionNetwork, world: World) -> None:
+    """Batch normalisation needs more than one value of a channel, also on the coarsest level."""
+    cells = config.image_size // network.max_stride
+    if share_of(config.batch_size, world) * cells**2 < 2:
+        raise UserError(
+            f"--batch-size {config.batch_size} with --img {config.image_size}: one cell of one"
+            f" image is too little for batch normalisation; use --img {2 * network.max_stride} or"
+            f" --batch-size {2 * world.size}"
+        )
 
 
 def _write_run_files(

@@ -13,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.config.suggest import did_you_mean
-from yolor_gp.data.pixels.images import IMAGE_SUFFIXES, read_image
+from yolor_gp.data.pixels.images import IMAGE_SUFFIXES, left_out, read_image
 from yolor_gp.errors import UserError, raise_problems
+from yolor_gp.files import did_you_mean_path
 from yolor_gp.media.video import VIDEO_SUFFIXES, LiveStream, VideoFile, VideoInfo
 
 _STREAMS = ("rtsp://", "rtmp://", "http://", "https://", "udp://", "tcp://")
@@ -51,18 +52,18 @@ class Source(Protocol):
 class Files:
     """Image and video files one after another. Raises `UserError` when not one can be read."""
 
-    def __init__(self, paths: Sequence[Path]) -> None:
-        self.paths = tuple(paths)
+    def __init__(self, paths: Sequence[Path], left_out: Sequence[str] = ()) -> None:
+        self.paths, self._left_out = tuple(paths), tuple(left_out)
         self.skipped: list[str] = []
         only_images = not any(is_video(path) for path in self.paths)
         self.total = len(self.paths) if only_images else self._count_video_frames()
 
     def __iter__(self) -> Iterator[Frame]:
-        self.skipped.clear()
+        self.skipped[:] = self._left_out
         any_frame = False
         for path in self.paths:
             try:
-                for frame in _frames_of(path):
+                for frame in _frames_of(path, self.skipped):
                     any_frame = True
                     yield frame
             except UserError as error:
@@ -106,7 +107,7 @@ def open_source(text: str) -> Source:
     if text.lower().startswith(_STREAMS):
         return Live(text)
     if path.is_dir():
-        return Files(_of_folder(path))
+        return _of_folder(path)
     if path.is_file():
         return Files(_of_list(path) if path.suffix.lower() == ".txt" else [_checked(path)])
     if text.isdecimal():
@@ -125,13 +126,16 @@ def _known(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES | VIDEO_SUFFIXES
 
 
-def _of_folder(folder: Path) -> list[Path]:
-    paths = sorted(path for path in folder.iterdir() if _known(path) and path.is_file())
+def _of_folder(folder: Path) -> Files:
+    files = [path for path in folder.iterdir() if path.is_file()]
+    paths = sorted(path for path in files if _known(path))
+    line = left_out(files)
     if not paths:
         raise UserError(
-            f"{folder}: no images or videos in this folder; for deeper ones try '{folder}/**/*'"
+            f"{folder}: no images or videos in this folder"
+            + (f": {line}" if line else f"; for deeper ones try '{folder}/**/*'")
         )
-    return paths
+    return Files(paths, [] if line is None else [f"{folder}: {line}"])
 
 
 def _of_glob(pattern: str) -> list[Path]:
@@ -172,16 +176,20 @@ def _checked(path: Path) -> Path:
     return path
 
 
-def _frames_of(path: Path) -> Iterator[Frame]:
+def _frames_of(path: Path, skipped: list[str]) -> Iterator[Frame]:
     if not is_video(path):
         yield Frame(read_image(path), str(path))
         return
     video = VideoFile(str(path))
     for index, (image, seconds) in enumerate(video):
         yield Frame(image, str(path), index, seconds, video.info)
+    if video.problem is not None:
+        skipped.append(video.problem)
 
 
 def _nearest(path: Path) -> str:
+    if hint := did_you_mean_path(path):
+        return hint
     if not path.parent.is_dir():
         return f"; the folder {path.parent} does not exist either"
     return did_you_mean(path.name, (other.name for other in path.parent.iterdir()))

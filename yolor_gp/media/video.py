@@ -40,22 +40,34 @@ class VideoFile:
 
     def __init__(self, path: str) -> None:
         self.path = path
+        self.problem: str | None = None
+        """After reading: what was wrong with it."""
         capture = open_capture(path, f"{path}: not a readable video")
         self.info = _info(capture)
         capture.release()
 
     def __iter__(self) -> Iterator[tuple[NDArray[np.uint8], float]]:
         capture = open_capture(self.path, f"{self.path}: not a readable video")
+        claimed = self.info.frame_count or 0
+        self.problem = None
+        read = position = 0
         try:
-            index = 0
             while True:
                 found, image = capture.read()
-                if not found:
-                    return
-                yield to_rgb(image), index / self.info.fps
-                index += 1
+                if found:
+                    yield to_rgb(image), position / self.info.fps
+                    read += 1
+                elif not _is_damaged(position, claimed) or position >= claimed:
+                    break
+                else:  # what comes behind the damage may be whole
+                    capture.set(cv2.CAP_PROP_POS_FRAMES, position + 1)
+                position += 1
         finally:
             capture.release()
+        if _is_damaged(read, claimed):
+            self.problem = (
+                f"{self.path}: {read} of {claimed} frames could be read; the file is damaged"
+            )
 
 
 class LiveStream:
@@ -148,6 +160,11 @@ def to_rgb(image: Any) -> NDArray[np.uint8]:
     """OpenCV's frame (BGR or gray) as u8[H, W, 3] RGB."""
     code = cv2.COLOR_GRAY2RGB if image.ndim == 2 else cv2.COLOR_BGR2RGB
     return np.asarray(cv2.cvtColor(image, code), dtype=np.uint8)
+
+
+def _is_damaged(read: int, claimed: int) -> bool:
+    """Whether frames are missing; what containers claim may be wrong by a few."""
+    return read < claimed - max(2, claimed // 50)
 
 
 def _info(capture: Any) -> VideoInfo:

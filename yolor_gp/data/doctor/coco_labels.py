@@ -25,8 +25,9 @@ from yolor_gp.data.labels.coco_values import (
     is_whole,
     usable_segmentation,
 )
-from yolor_gp.data.pixels.images import IMAGE_SUFFIXES
+from yolor_gp.data.pixels.images import IMAGE_SUFFIXES, left_out
 from yolor_gp.errors import UserError
+from yolor_gp.files import did_you_mean_path
 
 Complain = Callable[..., None]
 
@@ -228,7 +229,7 @@ class _CocoReader:
         try:
             crowd = is_crowd(annotation)
         except ValueError as problem:
-            self._add(error("malformed iscrowd", where, str(problem), "write 0 or 1"))
+            self._add(error("malformed iscrowd", where, str(problem), "write a number"))
             return
         self.outlines.count(where, bool(usable_segmentation(annotation.get("segmentation"))))
         if crowd:
@@ -316,12 +317,18 @@ class _CocoReader:
                 error(
                     "image missing",
                     str(self.folder),
-                    "no such folder of images",
+                    f"no such folder of images{did_you_mean_path(self.folder)}",
                     "check 'path', 'train' and 'val'",
                 )
             )
             self.facts.images.clear()  # one finding instead of one per image
             return
+        listed_folders = {Path(path).parent for path in self.facts.images} | {self.folder}
+        for folder in sorted(folder for folder in listed_folders if folder.is_dir()):
+            line = left_out(path for path in folder.iterdir() if str(path) not in self.facts.images)
+            if line is not None:
+                what, _, remedy = line.partition("; ")
+                self._add(warning("pictures left out", str(folder), what, remedy))
         listed = {Path(path) for path in self.facts.images}
         unlisted = [
             path

@@ -11,15 +11,17 @@ from pathlib import Path
 from PIL import Image, UnidentifiedImageError
 
 from yolor_gp.data.doctor.report import Finding, error, warning
-from yolor_gp.data.pixels.images import read_image
+from yolor_gp.data.pixels.images import read_image, unturned_size
 from yolor_gp.errors import UserError
+from yolor_gp.files import did_you_mean_path
 
 _SMALLEST, _HUGE = 10, 100_000_000  # pixels of a side; pixels in all
 _ORIENTATION = 274
 _SUFFIXES = {
-    "JPEG": (".jpg", ".jpeg", ".jpe"), "MPO": (".jpg", ".jpeg", ".mpo"), "PNG": (".png",),
+    "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"), "MPO": (".jpg", ".jpeg", ".mpo"),
+    "PNG": (".png",), "GIF": (".gif",), "AVIF": (".avif",),
     "WEBP": (".webp",), "BMP": (".bmp", ".dib"), "TIFF": (".tif", ".tiff"),
-    "JPEG2000": (".jp2",), "PPM": (".ppm", ".pgm", ".pbm"),
+    "JPEG2000": (".jp2",), "PPM": (".ppm", ".pgm", ".pbm", ".pnm"),
 }  # fmt: skip
 
 
@@ -40,7 +42,8 @@ def examine_image(path: str, expected_size: tuple[int, int] | None) -> ImageFact
     try:
         data = Path(path).read_bytes()
     except FileNotFoundError:
-        missing = error("image missing", path, "no such file", "restore it or remove its labels")
+        detail = f"no such file{did_you_mean_path(path)}"
+        missing = error("image missing", path, detail, "restore it or remove its labels")
         return ImageFacts(path, None, "", (missing,))
     except OSError as reason:
         unread = error("image unreadable", path, str(reason.strerror), "check its permissions")
@@ -69,7 +72,7 @@ def _header_findings(
         return
     try:
         with Image.open(BytesIO(data)) as image:
-            kind, mode, (width, height) = image.format or "", image.mode, image.size
+            kind, mode, (width, height) = image.format or "", image.mode, unturned_size(image)
             # Of a PNG, getexif decodes all pixels to look behind them.
             has_exif = kind != "PNG" or "exif" in image.info
             orientation = image.getexif().get(_ORIENTATION, 1) if has_exif else 1

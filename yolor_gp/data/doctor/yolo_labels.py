@@ -8,7 +8,7 @@ from pathlib import Path
 from yolor_gp.data.doctor.labels import LabelFacts, Outlines, count_object, repeated_objects
 from yolor_gp.data.doctor.report import Finding, error, warning
 from yolor_gp.data.labels.yolo_txt import find_images, label_path, parse_labels
-from yolor_gp.data.pixels.images import image_size
+from yolor_gp.data.pixels.images import image_size, left_out
 from yolor_gp.errors import UserError
 
 
@@ -21,12 +21,19 @@ def read_yolo_labels(sources: Sequence[Path], names: Sequence[str]) -> LabelFact
         facts.findings += [_no_images(line) for line in problem.problems]
         return facts
     label_folders: dict[Path, set[str]] = {}
+    image_folders = {image.parent for image in images}
+    for folder in sorted(image_folders):
+        if (line := left_out(folder.iterdir())) is not None:
+            facts.findings.append(_left_out(folder, line))
     outlines = Outlines()
     for image in images:
         facts.images[str(image)] = None
         file = label_path(image)
         label_folders.setdefault(file.parent, set()).add(file.name)
         _read_file(image, file, facts, outlines)
+        beside = image.with_suffix(".txt")
+        if beside != file and beside.is_file():
+            facts.findings.append(_twice(beside, file))
     facts.findings += outlines.findings()
     for folder, expected in label_folders.items():
         facts.findings += _orphans(folder, expected)
@@ -92,6 +99,15 @@ def _kind(detail: str) -> str:
 def _no_images(line: str) -> Finding:
     where, _, detail = line.partition(": ")
     return error("no images", where, detail or line, "check the paths of the data YAML")
+
+
+def _left_out(folder: Path, line: str) -> Finding:
+    what, _, remedy = line.partition("; ")
+    return warning("pictures left out", str(folder), what, remedy)
+
+
+def _twice(beside: Path, used: Path) -> Finding:
+    return warning("labels twice", str(beside), f"is not read, {used} is", "keep one of them")
 
 
 def _orphans(folder: Path, expected: set[str]) -> list[Finding]:

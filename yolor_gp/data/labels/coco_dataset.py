@@ -10,6 +10,7 @@ from yolor_gp.data.labels.coco_json import content_digest, load_json, parse_coco
 from yolor_gp.data.labels.coco_values import area_of, is_crowd, usable_segmentation
 from yolor_gp.data.labels.table_cache import cached_table
 from yolor_gp.errors import UserError
+from yolor_gp.files import did_you_mean_path
 
 
 def open_coco(file: Path, image_folder: Path) -> tuple[AnnotationTable, str]:
@@ -19,16 +20,16 @@ def open_coco(file: Path, image_folder: Path) -> tuple[AnnotationTable, str]:
     """
     file, image_folder = file.absolute(), image_folder.absolute()
     if not image_folder.is_dir():
-        raise UserError(f"{image_folder}: no such folder of images; check 'path', 'train', 'val'")
+        hint = did_you_mean_path(image_folder) or "; check 'path', 'train', 'val'"
+        raise UserError(f"{image_folder}: no such folder of images{hint}")
     table, fingerprint = cached_table(
         f"coco\n{file}\n{image_folder}",
         content_digest(file),
         lambda: parse_coco(file, image_folder),
     )
     if len(table) and not Path(table.path(0)).is_file():
-        raise UserError(
-            f"{table.path(0)}: no such picture, though {file} lists it; check the folder of images"
-        )
+        hint = did_you_mean_path(table.path(0)) or "; check the folder of images"
+        raise UserError(f"{table.path(0)}: no such picture, though {file} lists it{hint}")
     return table, fingerprint
 
 

@@ -15,6 +15,7 @@ from yolor_gp.data.labels.annotation_table import AnnotationTable, TableBuilder
 from yolor_gp.data.labels.table_cache import cached_table
 from yolor_gp.data.pixels.images import IMAGE_SUFFIXES, image_size
 from yolor_gp.errors import UserError, raise_problems
+from yolor_gp.files import did_you_mean_path
 
 MOST_PROBLEMS = 20
 """Problems listed before a report stops."""
@@ -64,7 +65,8 @@ def find_images(sources: Iterable[Path]) -> list[Path]:
         elif source.is_file():
             found.update(_listed_images(source, problems))
         else:
-            problems.append(f"{source}: no such folder, list file or picture; check 'path'")
+            hint = did_you_mean_path(source) or "; check 'path'"
+            problems.append(f"{source}: no such folder, list file or picture{hint}")
     raise_problems(problems[:MOST_PROBLEMS])
     if not found:
         raise UserError(f"{', '.join(map(str, sources))}: no pictures found")
@@ -72,12 +74,13 @@ def find_images(sources: Iterable[Path]) -> list[Path]:
 
 
 def label_path(image: Path) -> Path:
-    """Where an image's labels lie."""
-    parts = image.parts
+    """Where an image's labels lie: in `labels`, or beside it where only there they are."""
+    beside, parts = image.with_suffix(".txt"), image.parts
     for position in range(len(parts) - 2, -1, -1):
         if parts[position] == "images":
-            return Path(*parts[:position], "labels", *parts[position + 1 :]).with_suffix(".txt")
-    return image.with_suffix(".txt")
+            file = Path(*parts[:position], "labels", *parts[position + 1 :]).with_suffix(".txt")
+            return beside if not file.is_file() and beside.is_file() else file
+    return beside
 
 
 def parse_labels(text: str, file: str, num_classes: int) -> tuple[list[Object], list[str]]:
@@ -144,7 +147,8 @@ def _listed_images(list_file: Path, problems: list[str]) -> list[Path]:
             continue
         image = list_file.absolute().parent / line.strip()
         if "\0" in line or not image.is_file():
-            problems.append(f"{list_file}:{number}: no such picture: {line.strip()[:200]!r}")
+            hint = "" if "\0" in line else did_you_mean_path(image)
+            problems.append(f"{list_file}:{number}: no such picture: {line.strip()[:200]!r}{hint}")
         else:
             found.append(image)
     return found

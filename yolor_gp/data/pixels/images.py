@@ -4,21 +4,30 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Iterable
+from io import BytesIO
 from pathlib import Path
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from yolor_gp.errors import UserError
 
-IMAGE_SUFFIXES = frozenset(
-    (".bmp", ".jpeg", ".jpg", ".jp2", ".png", ".pbm", ".pgm", ".ppm", ".tif", ".tiff", ".webp")
-)
-"""What OpenCV reads everywhere."""
+IMAGE_SUFFIXES = frozenset({
+    ".avif", ".bmp", ".dib", ".gif", ".jfif", ".jp2", ".jpe", ".jpeg", ".jpg", ".mpo", ".pbm",
+    ".pgm", ".png", ".pnm", ".ppm", ".tif", ".tiff", ".webp",
+})  # fmt: skip
+"""What can be read: one list for data sets and for detection. Of a GIF the first picture."""
 
-_EXIF_ORIENTATION = 274
+UNREADABLE_SUFFIXES = frozenset({
+    ".arw", ".cr2", ".cr3", ".dds", ".dng", ".exr", ".hdr", ".heic", ".heif", ".ico", ".jxl",
+    ".nef", ".orf", ".pcx", ".psd", ".raw", ".svg", ".tga",
+})  # fmt: skip
+"""Pictures that are left out, and named where they are."""
+
+_EXIF_ORIENTATION, _TIFF_WIDTH, _TIFF_HEIGHT = 274, 256, 257
 _COLOR_RGB: int | None = getattr(cv2, "IMREAD_COLOR_RGB", None)  # OpenCV 4.11 and later
 
 
@@ -52,7 +61,7 @@ def image_size(path: str | Path) -> tuple[int, int]:
     """(height, width) as `read_image` returns it, from the file's header alone."""
     try:
         with Image.open(path) as image:
-            width, height = image.size
+            width, height = unturned_size(image)
             turned = image.getexif().get(_EXIF_ORIENTATION, 1) in (5, 6, 7, 8)
     except UnidentifiedImageError:
         raise UserError(f"{path}: not a picture that can be read; replace or remove it") from None
@@ -62,9 +71,28 @@ def image_size(path: str | Path) -> tuple[int, int]:
     return (width, height) if turned else (height, width)
 
 
+def unturned_size(image: Image.Image) -> tuple[int, int]:
+    """(width, height) of the pixels as they are stored; of a TIFF, PIL's own is turned already."""
+    tags = getattr(image, "tag_v2", {})
+    if image.format == "TIFF" and _TIFF_WIDTH in tags and _TIFF_HEIGHT in tags:
+        return tags[_TIFF_WIDTH], tags[_TIFF_HEIGHT]
+    return image.size
+
+
+def left_out(files: Iterable[Path]) -> str | None:
+    """A line on the pictures among `files` that cannot be read, by their suffixes."""
+    names = sorted(file.name for file in files if file.suffix.lower() in UNREADABLE_SUFFIXES)
+    if not names:
+        return None
+    shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
+    return f"{len(names)} left out, of kinds that cannot be read ({shown}); convert to PNG or JPEG"
+
+
 def _decode(data: NDArray[np.uint8], turned: bool) -> NDArray[np.uint8] | None:
     if not data.size:
         return None
+    if data[4:12].tobytes() in _AVIF:
+        return _decode_avif(data, turned)
     flags = cv2.IMREAD_COLOR if _COLOR_RGB is None else _COLOR_RGB
     try:
         image = cv2.imdecode(data, flags | (0 if turned else cv2.IMREAD_IGNORE_ORIENTATION))
@@ -72,7 +100,36 @@ def _decode(data: NDArray[np.uint8], turned: bool) -> NDArray[np.uint8] | None:
         return None
     if image is not None and _COLOR_RGB is None:
         image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+    if image is not None and not turned and data[:4].tobytes() in _TIFF:
+        return _as_stored(image, data)  # type: ignore[arg-type]
     return image  # type: ignore[return-value]
+
+
+_AVIF = (b"ftypavif", b"ftypavis")
+_TIFF = (b"II*\x00", b"MM\x00*")
+
+
+def _as_stored(image: NDArray[np.uint8], data: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Undo the turn of a TIFF, which OpenCV makes even when asked not to."""
+    with Image.open(BytesIO(data.tobytes())) as header:
+        orientation = header.getexif().get(_EXIF_ORIENTATION, 1)
+    if orientation in (5, 6, 7, 8):
+        image = image.transpose(1, 0, 2)
+    if orientation in (3, 4, 6, 7):
+        image = image[::-1]
+    if orientation in (2, 3, 7, 8):
+        image = image[:, ::-1]
+    return np.ascontiguousarray(image)
+
+
+def _decode_avif(data: NDArray[np.uint8], turned: bool) -> NDArray[np.uint8] | None:
+    # OpenCV's reader leaves these as they are stored.
+    try:
+        with Image.open(BytesIO(data.tobytes())) as image:
+            upright = ImageOps.exif_transpose(image) if turned else image
+            return np.asarray(upright.convert("RGB"))
+    except (OSError, ValueError, SyntaxError):
+        return None
 
 
 _SIGNATURES = {
