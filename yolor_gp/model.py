@@ -182,6 +182,7 @@ class Model:
         max_detections: int = 300,
         class_agnostic: bool = False,
         rectangular: bool = False,
+        frame_stride: int = 1,
         channels: Channels = "rgb",
     ) -> Predictions:
         """Find objects. Lazy: frames are read and looked at as results are asked for.
@@ -198,6 +199,7 @@ class Model:
             class_agnostic: Boxes suppress those of other classes too.
             rectangular: Pad to the next multiple of the stride instead of a square: faster, and
                 not quite what validation sees.
+            frame_stride: Of videos and streams look at every so many-th frame.
             channels: Order of colours in arrays, "rgb" or "bgr".
 
         Returns:
@@ -209,6 +211,8 @@ class Model:
         if not 0 <= confidence <= 1:
             raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
         _check_overlap(iou, "0.4 to 0.7")
+        if frame_stride < 1:
+            raise UserError(f"--frame-stride {frame_stride}: expected a whole number of at least 1")
         config = ValidationConfig(
             confidence=confidence, nms_iou=iou, multi_label=False, max_detections=max_detections
         )
@@ -224,7 +228,8 @@ class Model:
             classes=labels_of(classes, self.names),
         )
         waiting = self.device.type == "cpu" or isinstance(frames, Live)
-        return Predictions(frames, predictor, self.names, batch or (1 if waiting else 8))
+        at_once = batch or (1 if waiting else 8)
+        return Predictions(frames, predictor, self.names, at_once, frame_stride)
 
     def val(
         self,

@@ -21,7 +21,7 @@ from yolor_gp.files import check_writable
 from yolor_gp.media.annotated_files import write_image
 from yolor_gp.media.sources import Frame, Source
 from yolor_gp.structures.detections import BoxMasks, Detections
-from yolor_gp.visualize.draw import draw_detections
+from yolor_gp.visualize.draw import DrawingStyle, draw_detections
 
 if TYPE_CHECKING:
     import pandas
@@ -109,9 +109,33 @@ class Result:
         """How a notebook shows it: the picture with its objects drawn in."""
         return cv2.imencode(".png", cv2.cvtColor(self.plot(), cv2.COLOR_RGB2BGR))[1].tobytes()
 
-    def plot(self, *, scores: bool = True) -> NDArray[np.uint8]:
-        """A copy of the image, u8[H, W, 3] RGB, with masks, boxes and names drawn in."""
-        return draw_detections(self.image, self.detections, self.class_names, show_scores=scores)
+    def plot(
+        self,
+        *,
+        names: bool = True,
+        scores: bool = True,
+        masks: bool = True,
+        line_width: int | None = None,
+    ) -> NDArray[np.uint8]:
+        """A copy of the image, u8[H, W, 3] RGB, with masks, boxes, names and scores drawn in.
+
+        line_width: in pixels; by the size of the image when None.
+        """
+        return self.drawn(DrawingStyle(names, scores, masks, line_width))
+
+    def drawn(self, style: DrawingStyle) -> NDArray[np.uint8]:
+        """As `plot`."""
+        return draw_detections(self.image, self.detections, self.class_names, style)
+
+    def crops(self) -> list[NDArray[np.uint8]]:
+        """The N objects cut out of the image along their boxes, u8[h, w, 3] RGB, never empty."""
+        height, width = self.image.shape[:2]
+        cut = []
+        for left, top, right, bottom in self.boxes.tolist():
+            x = min(max(int(left), 0), width - 1)
+            y = min(max(int(top), 0), height - 1)
+            cut.append(self.image[y : max(round(bottom), y + 1), x : max(round(right), x + 1)])
+        return cut
 
     def save(self, path: str | Path) -> Path:
         """Write `plot()`; returns the file.
@@ -201,10 +225,15 @@ class Predictions(Iterator[Result]):
     """
 
     def __init__(
-        self, source: Source, predict: Predict, names: Sequence[str], batch: int = 1
+        self,
+        source: Source,
+        predict: Predict,
+        names: Sequence[str],
+        batch: int = 1,
+        frame_stride: int = 1,
     ) -> None:
-        self.total = source.total
-        self._source, self._predict = source, predict
+        self.total = source.total if frame_stride == 1 else None
+        self._source, self._predict, self._stride = source, predict, frame_stride
         self._names, self._batch = tuple(names), batch
         self._results = self._run()
 
@@ -217,7 +246,11 @@ class Predictions(Iterator[Result]):
         return next(self._results)
 
     def _run(self) -> Iterator[Result]:
-        frames = iter(self._source)
+        frames = (
+            frame
+            for frame in self._source
+            if frame.video is None or frame.index % self._stride == 0
+        )
         while batch := list(islice(frames, self._batch)):
             started = time.perf_counter()
             found = self._predict([frame.image for frame in batch])

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from pycocotools.coco import COCO
 
-from yolor_gp.commands.detect import DetectionFiles
+from yolor_gp.commands.detection_files import DetectionFiles
 from yolor_gp.detection.predict import labels_of
 from yolor_gp.errors import UserError
 from yolor_gp.media.sources import open_source
@@ -96,7 +96,7 @@ def test_json_is_a_coco_file(images: Path, video: Path, out: Path) -> None:
     listing = images.parent / "all.txt"
     listing.write_text(f"images/a.png\n{video}\n")
     rows = out / "rows.json"
-    files = DetectionFiles(out, images=False, dataset_file=file, results_file=rows)
+    files = DetectionFiles(out, style=None, dataset_file=file, results_file=rows)
     files.write(results(listing), NAMES)
     coco = COCO(str(file))
     assert len(coco.imgs) == len(coco.anns) == 10
@@ -131,7 +131,7 @@ def test_labels_of_boxes_and_scores(images: Path, video: Path, out: Path) -> Non
             for found in square(images)
         ]
 
-    files = DetectionFiles(out, images=False, txt=True, txt_scores=True)
+    files = DetectionFiles(out, style=None, txt=True, txt_scores=True)
     files.write(results(video, boxes), NAMES)
     written = sorted((out / "labels").iterdir())
     assert [file.name for file in written][-1] == "film_000008.txt" and len(written) == 9

@@ -9,8 +9,12 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
+from yolor_gp.commands.known_flags import known_answer, same_flag
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
+
+_ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")
+"""`epochs=100`, as some programs take their arguments."""
 
 _FLAG = re.compile(r"--?[A-Za-z]")
 
@@ -25,6 +29,7 @@ class Arguments(argparse.ArgumentParser):
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Parse `arguments` (None: the process's own). Raises `UserError`."""
         words = list(sys.argv[1:] if arguments is None else arguments)
+        words = [self._in_our_words(word) for word in words]
         # Before argparse, which would first complain of the flag that was meant.
         unknown = [self._unknown(flag) for flag in self._flags(words)]
         problems = [problem for problem in unknown if problem]
@@ -34,16 +39,34 @@ class Arguments(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """Raise `UserError` instead of printing the usage and leaving."""
+        if (found := _ASSIGNMENT.search(message)) is not None:
+            name, value = found.groups()
+            message = f"'{name}={value}' is no flag; write --{name} {value}"
         raise UserError(f"{self.prog}: {message}; see {self.prog} --help")
 
     def _flags(self, words: Sequence[str]) -> list[str]:
         before_separator = words[: words.index("--")] if "--" in words else words
         return [word.split("=", 1)[0] for word in before_separator if _FLAG.match(word)]
 
+    @property
+    def known(self) -> list[str]:
+        """Every flag, with its dashes."""
+        return [name for action in self._actions for name in action.option_strings]
+
+    def _in_our_words(self, word: str) -> str:
+        """A flag by another project's name under its own name here; other words as they are."""
+        flag, equals, value = word.partition("=")
+        if not _FLAG.match(word) or flag in self.known:
+            return word
+        same = same_flag(flag) or flag.replace("_", "-")
+        return same + equals + value if same in self.known else word
+
     def _unknown(self, flag: str) -> str | None:
-        known = [name for action in self._actions for name in action.option_strings]
+        known = self.known
         if flag in known:
             return None
+        if (answer := known_answer(self.prog, flag)) is not None:
+            return f"{self.prog}: {flag}: {answer}"
         return (
             f"{self.prog}: unknown flag '{flag}'{did_you_mean(flag, known)}; see {self.prog} --help"
         )

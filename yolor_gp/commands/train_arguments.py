@@ -37,7 +37,7 @@ def _parser() -> Arguments:
         help="recipe, shipped name, or auto, which fits the data (default: auto)",
     )
     add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
-    add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32), metavar="N",
+    add("--img", dest="image_size", type=whole_number(32), metavar="N",
         help="side of the square input, a multiple of the stride (default: 640)")  # fmt: skip
     add("--batch-size", type=_batch_size, metavar="N",
         help="images per batch over all processes, or auto (default: 16)")  # fmt: skip

@@ -95,7 +95,7 @@ def _parser() -> Arguments:
     add = parser.add_argument
     add("--weights", required=True, help="a .pt, .safetensors or run folder")
     add("--data", default="shapes", help="data YAML or shipped name")
-    add("--img", "--imgsz", "--img-size", dest="image_size", type=whole_number(32),
+    add("--img", dest="image_size", type=whole_number(32),
         help="side of the square input in pixels (none: that of training, else 640)")  # fmt: skip
     add("--batch-size", type=whole_number(1), default=16, help="images over all processes")
     add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
@@ -103,8 +103,8 @@ def _parser() -> Arguments:
     add("--precision", type=one_of(*PRECISIONS), default="auto", help=", ".join(PRECISIONS))
     add("--backend", type=one_of("hotcoco", "pycocotools"), default="hotcoco",
         help="hotcoco (fast) or pycocotools (the reference); figures agree")  # fmt: skip
-    add("--confidence", "--conf-thres", type=fraction, default=0.001, help="least score kept")
-    add("--iou", "--iou-thres", type=fraction, default=0.65, help="overlap above which NMS drops")
+    add("--confidence", type=fraction, default=0.001, help="least score kept")
+    add("--iou", type=fraction, default=0.65, help="overlap above which NMS drops")
     add("--max-detections", type=whole_number(1), default=300, help="most per image")
     add("--boxes-only", action="store_true", help="leave masks out")
     add("--save-json", nargs="?", const="predictions.json", metavar="FILE",

@@ -205,6 +205,12 @@ def new_run_folder(project: str | Path, name: str = "exp") -> Path:
     raise AssertionError("unreachable")
 
 
+def run_folder(project: str | Path, name: str, *, exist_ok: bool) -> Path:
+    """`project/name` if it exists and may be written into, else a new folder of that name."""
+    folder = Path(project) / name
+    return folder if exist_ok and folder.is_dir() else new_run_folder(project, name)
+
+
 def read_history(folder: Path) -> list[dict[str, float]]:
     """The rows of `folder/metrics.csv`; NaN where nothing was measured, [] without the file."""
     file = folder / "metrics.csv"
@@ -248,16 +254,13 @@ def _prepare(request: TrainRequest, start: Weights | None, world: World) -> Dete
     given, overrides = dict(request.given), request.overrides
     if where is None:
         config = make_run_config(given, overrides)
-        return DetectionRun(config, folder or _folder(request), start=start)
+        return DetectionRun(
+            config,
+            folder or run_folder(request.project, request.name, exist_ok=request.exist_ok),
+            start=start,
+        )
     resumed = open_resumed(where, request.project)
     for warning in resumed.warnings:
         _log.warning("%s", warning)
     config = resume_run_config(resumed.config, given, overrides, str(resumed.checkpoint))
     return DetectionRun(config, resumed.folder, resumed.state)
-
-
-def _folder(request: TrainRequest) -> Path:
-    folder = request.project / request.name
-    if request.exist_ok and folder.is_dir():
-        return folder
-    return new_run_folder(request.project, request.name)

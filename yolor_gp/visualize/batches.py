@@ -13,16 +13,19 @@ from numpy.typing import NDArray
 from yolor_gp.structures.batch import MASK_STRIDE, Batch
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
 from yolor_gp.structures.letterbox import Letterbox
-from yolor_gp.visualize.draw import draw_detections
+from yolor_gp.visualize.draw import DrawingStyle, draw_detections
 
 _GAP = 4
+
+
+_WITHOUT_SCORES = DrawingStyle(scores=False)
 
 
 def labelled_batch(batch: Batch, names: Sequence[str], limit: int = 9) -> NDArray[np.uint8]:
     """The first `limit` images of a batch with their targets, tiled: u8[H, W, 3] RGB."""
     count = min(len(batch), limit)
     tiles = [
-        draw_detections(image_of(batch, index), truth_of(batch, index), names, show_scores=False)
+        draw_detections(image_of(batch, index), truth_of(batch, index), names, _WITHOUT_SCORES)
         for index in range(count)
     ]
     return tile(tiles, columns=max(1, math.ceil(math.sqrt(count))))
@@ -38,7 +41,7 @@ def predictions_against_truth(
     tiles = []
     for index in range(min(len(batch), limit)):
         image = image_of(batch, index)
-        tiles.append(draw_detections(image, truth_of(batch, index), names, show_scores=False))
+        tiles.append(draw_detections(image, truth_of(batch, index), names, _WITHOUT_SCORES))
         tiles.append(draw_detections(image, with_drawn_masks(detections[index]), names))
     return tile(tiles, columns=2)
 

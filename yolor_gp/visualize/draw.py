@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -16,12 +17,28 @@ _MASK_OPACITY = 0.45
 _FONT = cv2.FONT_HERSHEY_SIMPLEX
 
 
+@dataclass(frozen=True)
+class DrawingStyle:
+    """What is drawn of an object besides its box.
+
+    Attributes:
+        names: Its class name.
+        scores: Its score.
+        masks: Its mask, tinted.
+        line_width: Of boxes and outlines in pixels; None: by the size of the image.
+    """
+
+    names: bool = True
+    scores: bool = True
+    masks: bool = True
+    line_width: int | None = None
+
+
 def draw_detections(
     image: NDArray[np.uint8],
     detections: Detections,
     names: Sequence[str],
-    *,
-    show_scores: bool = True,
+    style: DrawingStyle = DrawingStyle(),
 ) -> NDArray[np.uint8]:
     """A copy of `image` (u8[H, W, 3] RGB) with what was found in it, the best on top.
 
@@ -36,22 +53,23 @@ def draw_detections(
     canvas = np.ascontiguousarray(image).copy()
     boxes = detections.boxes.cpu().numpy()
     labels = detections.labels.tolist()
-    texts = [_text(names, label) for label in labels]
-    if show_scores:
-        scores = detections.scores.tolist()
-        texts = [f"{text} {score:.2f}" for text, score in zip(texts, scores, strict=True)]
+    texts = _texts(detections, names, style)
+    width = style.line_width or _line_width(canvas)
     worst_first = range(len(detections) - 1, -1, -1)
-    if isinstance(detections.masks, BoxMasks):
+    if style.masks and isinstance(detections.masks, BoxMasks):
         for index in worst_first:
-            draw_mask(canvas, detections.masks, index, class_colour(labels[index]))
+            draw_mask(canvas, detections.masks, index, class_colour(labels[index]), width)
     for index in worst_first:
-        draw_box(canvas, boxes[index], class_colour(labels[index]))
+        draw_box(canvas, boxes[index], class_colour(labels[index]), width)
     for index in worst_first:  # after all boxes, so that no line crosses a label
-        draw_label(canvas, boxes[index], texts[index], class_colour(labels[index]))
+        if texts[index]:
+            draw_label(canvas, boxes[index], texts[index], class_colour(labels[index]))
     return canvas
 
 
-def draw_mask(canvas: NDArray[np.uint8], masks: BoxMasks, index: int, colour: Colour) -> None:
+def draw_mask(
+    canvas: NDArray[np.uint8], masks: BoxMasks, index: int, colour: Colour, line_width: int
+) -> None:
     """Tint the mask and trace its edge, in place; only the mask's window is touched."""
     left, top, right, bottom = (int(edge) for edge in masks.windows[index])
     window = canvas[top:bottom, left:right]
@@ -64,16 +82,17 @@ def draw_mask(canvas: NDArray[np.uint8], masks: BoxMasks, index: int, colour: Co
     contours, _ = cv2.findContours(
         bitmap, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE, offset=(left, top)
     )
-    cv2.drawContours(canvas, contours, -1, colour, _line_width(canvas), cv2.LINE_AA)
+    cv2.drawContours(canvas, contours, -1, colour, line_width, cv2.LINE_AA)
 
 
-def draw_box(canvas: NDArray[np.uint8], box: NDArray[np.float32], colour: Colour) -> None:
+def draw_box(
+    canvas: NDArray[np.uint8], box: NDArray[np.float32], colour: Colour, line_width: int
+) -> None:
     """Draw one xyxy box, in place; a dark line around it keeps it visible on its own colour."""
     left, top, right, bottom = _pixels(canvas, box)
-    width = _line_width(canvas)
     dark = tuple(channel // 3 for channel in colour)
-    cv2.rectangle(canvas, (left, top), (right, bottom), dark, width + 2)
-    cv2.rectangle(canvas, (left, top), (right, bottom), colour, width)
+    cv2.rectangle(canvas, (left, top), (right, bottom), dark, line_width + 2)
+    cv2.rectangle(canvas, (left, top), (right, bottom), colour, line_width)
 
 
 def draw_label(
@@ -92,6 +111,15 @@ def draw_label(
     cv2.rectangle(canvas, (left, plate_top), corner, colour, -1)
     origin = (left + 2, plate_top + text_height + 1)
     cv2.putText(canvas, text, origin, _FONT, scale, text_colour(colour), thickness, cv2.LINE_AA)
+
+
+def _texts(detections: Detections, names: Sequence[str], style: DrawingStyle) -> list[str]:
+    texts = []
+    for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
+        words = [_text(names, label)] if style.names else []
+        words += [f"{score:.2f}"] if style.scores else []
+        texts.append(" ".join(words))
+    return texts
 
 
 def _text(names: Sequence[str], label: int) -> str:
