@@ -19,19 +19,20 @@ from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.analysis.paths.path_results import NetworkPaths
-from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.data_config import Split, load_data_config
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.doctor import Report, examine
+from yolor_gp.detection.inference import check_overlap
 from yolor_gp.detection.predict import Predictor, labels_of
 from yolor_gp.detection.runs import TrainFlags, TrainingResult, request_of, train
-from yolor_gp.detection.validate import Validation, validate
+from yolor_gp.detection.validate import validate
 from yolor_gp.detection.weights import (
     Weights,
     is_weights_file,
     open_detector,
     save_network,
 )
-from yolor_gp.engine.distributed.context import World, started_by_torchrun
+from yolor_gp.engine.distributed.context import started_by_torchrun
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.evaluation.coco_backends import Backend
@@ -210,7 +211,7 @@ class Model:
         """
         if not 0 <= confidence <= 1:
             raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
-        _check_overlap(iou, "0.4 to 0.7")
+        check_overlap(iou, "0.4 to 0.7")
         if frame_stride < 1:
             raise UserError(f"--frame-stride {frame_stride}: expected a whole number of at least 1")
         config = ValidationConfig(
@@ -243,8 +244,9 @@ class Model:
         workers: int = 4,
         backend: Backend = "hotcoco",
         boxes_only: bool = False,
+        split: Split = "val",
     ) -> EvalResult:
-        """Box and mask AP on the validation images of a data set, by COCO's rules.
+        """Box and mask AP on a data set, by COCO's rules.
 
         Args:
             data: A data YAML, or the name of a shipped one.
@@ -256,6 +258,7 @@ class Model:
             workers: Threads that load images.
             backend: "hotcoco" (fast) or "pycocotools" (the reference); their figures agree.
             boxes_only: Leave masks out.
+            split: The part of the data: "val", "test" or "train".
 
         Raises:
             UserError: When the data cannot be read, or have other classes than the network.
@@ -265,47 +268,20 @@ class Model:
             nms_iou=iou,
             max_detections=max_detections,
         )
-        return self.validation(
-            data,
-            config,
-            img=img,
-            batch_size=batch_size,
-            workers=workers,
-            backend=backend,
-            boxes_only=boxes_only,
-        ).result
-
-    def validation(
-        self,
-        data: str | Path,
-        config: ValidationConfig,
-        *,
-        img: int | None = None,
-        batch_size: int = 16,
-        workers: int = 4,
-        backend: Backend = "hotcoco",
-        boxes_only: bool = False,
-        world: World | None = None,
-    ) -> Validation:
-        """As `val`, with the detections as well: for result files and plots.
-
-        world: the processes that share the images, where there are several.
-        """
-        _check_overlap(config.nms_iou, "0.5 to 0.7")
         return validate(
             self.network,
             data,
             config,
-            image_size=self._checked_size(img),
+            image_size=img or self.image_size,
             batch_size=batch_size,
             workers=workers,
             backend=backend,
             precision=self.precision,
             device=self.device,
-            world=world or World(),
             source=self.source,
             boxes_only=boxes_only,
-        )
+            split=split,
+        ).result
 
     def train(self, data: str | Path = "shapes", **flags: Unpack[TrainFlags]) -> TrainedRun:
         """Train on a data set, as `train.py` does: the same function, the same numbers.
@@ -396,10 +372,3 @@ class Model:
         size = self.image_size if img is None else img
         check_image_size(size, self.network.max_stride)
         return size
-
-
-def _check_overlap(iou: float, usual: str) -> None:
-    if iou == 0:
-        raise UserError(f"--iou 0: would drop every box that touches another; use {usual}")
-    if not 0 < iou <= 1:
-        raise UserError(f"--iou {iou}: expected a number from 0 to 1")

@@ -187,3 +187,32 @@ def test_classes_by_name_and_number() -> None:
         labels_of(["dgo", "7"], NAMES)
     assert "did you mean 'dog'" in raised.value.problems[0]
     assert "classes 0 to 1" in raised.value.problems[1]
+
+
+def test_crops_tables_and_drawing(tmp_path: Path) -> None:
+    images, out = tmp_path / "images", tmp_path / "out"
+    images.mkdir()
+    out.mkdir()
+    picture = np.zeros((60, 80, 3), np.uint8)
+    cv2.imwrite(str(images / "a.png"), picture)
+    table = tmp_path / "found.csv"
+    found = list(results(images))
+    count = len(found[0])
+    assert count > 0
+    DetectionFiles(out, table_file=table, crops=True).write(results(images), NAMES)
+    rows = table.read_text().splitlines()
+    assert rows[0] == "path,frame,name,label,score,left,top,right,bottom"
+    assert len(rows) == count + 1
+    assert rows[1].split(",")[2] == found[0].names[0]
+    crops = list(out.glob("crops/*/*.png"))
+    assert len(crops) == count
+    assert {path.parent.name for path in crops} == set(found[0].names)
+    plain = found[0].plot(names=False, scores=False, masks=False, line_width=1)
+    assert not np.array_equal(plain, found[0].plot())
+    assert plain.any()
+
+
+def test_every_third_frame(video: Path) -> None:
+    found = Predictions(open_source(str(video)), square, NAMES, 2, 3)
+    assert found.total is None
+    assert [result.frame for result in found] == [0, 3, 6]

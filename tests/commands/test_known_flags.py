@@ -25,22 +25,22 @@ YOLOV5 = {
         single-cls augment verbose save-txt save-hybrid save-conf save-json project name exist-ok
         half dnn""",
     "detect": """weights source data imgsz conf-thres iou-thres max-det device view-img save-txt
-        save-format save-csv save-conf save-crop nosave classes agnostic-nms augment visualize update
-        project name exist-ok line-thickness hide-labels hide-conf half dnn vid-stride
+        save-format save-csv save-conf save-crop nosave classes agnostic-nms augment visualize
+        update project name exist-ok line-thickness hide-labels hide-conf half dnn vid-stride
         retina-masks""",
 }
 """Names of the flags of YOLOv5's programs, segmentation included."""
 
 ULTRALYTICS = {
     "train": """model data epochs time patience batch imgsz save save_period cache device workers
-        project name exist_ok pretrained optimizer seed deterministic verbose single_cls classes rect
-        multi_scale cos_lr close_mosaic resume amp fraction profile freeze lr0 lrf momentum
+        project name exist_ok pretrained optimizer seed deterministic verbose single_cls classes
+        rect multi_scale cos_lr close_mosaic resume amp fraction profile freeze lr0 lrf momentum
         weight_decay warmup_epochs warmup_momentum warmup_bias_lr box cls dfl pose kobj nbs
         overlap_mask mask_ratio dropout val plots compile hsv_h hsv_s hsv_v degrees translate scale
         shear perspective flipud fliplr bgr mosaic mixup cutmix copy_paste copy_paste_mode
         auto_augment erasing""",
-    "val": """model data imgsz batch save_json conf iou max_det half device dnn plots classes rect split
-        project name verbose save_txt save_conf workers augment agnostic_nms single_cls
+    "val": """model data imgsz batch save_json conf iou max_det half device dnn plots classes rect
+        split project name verbose save_txt save_conf workers augment agnostic_nms single_cls
         visualize""",
     "detect": """model source conf iou imgsz rect half device batch max_det vid_stride stream_buffer
         visualize augment agnostic_nms classes retina_masks embed project name stream verbose show

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from yolor_gp.commands.arguments import Arguments, one_of, whole_number
+from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.detection.runs import TrainRequest, request_of
 from yolor_gp.engine.precision import PRECISIONS
 
@@ -43,6 +43,11 @@ def _parser() -> Arguments:
         help="images per batch over all processes, or auto (default: 16)")  # fmt: skip
     add("--boxes-only", action="store_true",
         help="leave the model's mask branch out, as is done for data without masks")  # fmt: skip
+    add("--classes", nargs="+", metavar="CLASS", help="names or numbers of classes to learn")
+    add("--single-class", action="store_true", help="let all classes count as one")
+    add("--fraction", type=fraction, metavar="SHARE", help="train on a share of the images")
+    add("--freeze", nargs="+", metavar="LAYERS",
+        help="layers that keep their weights: a number, backbone, names or patterns")  # fmt: skip
     add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")
     add("--patience", type=whole_number(0), metavar="N",
         help="stop after N epochs without a better score (default: the recipe's)")  # fmt: skip
@@ -64,6 +69,8 @@ def _parser() -> Arguments:
         help="go on with a run folder or checkpoint; alone: the latest run")  # fmt: skip
     add("--save-every", type=whole_number(0), metavar="STEPS",
         help="write a checkpoint every STEPS optimizer steps, not only every epoch")  # fmt: skip
+    add("--save-period", type=whole_number(0), metavar="EPOCHS",
+        help="keep the weights of every so many epochs apart, as weights/epochN.pt")  # fmt: skip
     add("--skip-limit", type=whole_number(1), metavar="N",
         help="give up after N non-finite steps in a row (default: 10)")  # fmt: skip
     add("--log-gradients", action="store_true",

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.config.train_config import ValidationConfig
+from yolor_gp.detection.validate import validate
 from yolor_gp.engine.distributed.context import World, joined_world
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError
@@ -36,14 +37,19 @@ def _validate(options: argparse.Namespace, world: World) -> int:
         nms_iou=options.iou,
         max_detections=options.max_detections,
     )
-    found = model.validation(
+    found = validate(
+        model.network,
         options.data,
         config,
-        img=options.image_size,
+        image_size=options.image_size or model.image_size,
         batch_size=options.batch_size,
         workers=options.workers,
         backend=options.backend,
         boxes_only=options.boxes_only,
+        split=options.split,
+        precision=model.precision,
+        device=model.device,
+        source=model.source,
         world=world,
     )
     if world.is_main:
@@ -106,6 +112,7 @@ def _parser() -> Arguments:
     add("--confidence", type=fraction, default=0.001, help="least score kept")
     add("--iou", type=fraction, default=0.65, help="overlap above which NMS drops")
     add("--max-detections", type=whole_number(1), default=300, help="most per image")
+    add("--split", type=one_of("train", "val", "test"), default="val", help="part of the data")
     add("--boxes-only", action="store_true", help="leave masks out")
     add("--save-json", nargs="?", const="predictions.json", metavar="FILE",
         help="write detections in the COCO results format (no FILE: predictions.json)")  # fmt: skip

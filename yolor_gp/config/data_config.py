@@ -27,7 +27,7 @@ from yolor_gp.config.validate import Settings, validate
 from yolor_gp.config.yaml_source import Node, load_yaml
 from yolor_gp.errors import UserError, raise_problems
 
-Split = Literal["train", "val"]
+Split = Literal["train", "val", "test"]
 
 
 class ShapesConfig(Settings):
@@ -45,6 +45,7 @@ class AnnotationFiles(Settings):
 
     train: str | None = None
     val: str | None = None
+    test: str | None = None
 
 
 class _DataFile(Settings):
@@ -53,7 +54,7 @@ class _DataFile(Settings):
     path: str = "."
     train: str | list[str] | None = None
     val: str | list[str] | None = None
-    test: str | list[str] | None = Field(None, description="accepted and unused")
+    test: str | list[str] | None = Field(None, description="for val.py --split test")
     annotations: AnnotationFiles | None = None
     names: list[str] | dict[str, str] | None = None
     nc: int | None = Field(None, ge=1)
@@ -66,8 +67,8 @@ class _DataFile(Settings):
 class DataConfig:
     """A data set to open. Paths are absolute.
 
-    train, val: files and folders of the images; annotations: split -> COCO JSON (form "coco");
-    names: class names by label (form "yolo"; the other forms know them from the data).
+    train, val, test: files and folders of the images; annotations: split -> COCO JSON (form
+    "coco"); names: class names by label (form "yolo"; the other forms know them from the data).
     """
 
     file: Path
@@ -75,13 +76,14 @@ class DataConfig:
     root: Path
     train: tuple[Path, ...]
     val: tuple[Path, ...]
+    test: tuple[Path, ...]
     annotations: dict[str, Path]
     names: tuple[str, ...]
     shapes: ShapesConfig | None = None
 
     def images(self, split: Split) -> tuple[Path, ...]:
         """The image sources of a split. Raises `UserError` when the file does not name them."""
-        sources = self.train if split == "train" else self.val
+        sources: tuple[Path, ...] = getattr(self, split)
         if not sources and self.form != "shapes":
             raise UserError(f"{self.file}: '{split}' is missing; name the folder of its images")
         return sources
@@ -108,6 +110,7 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
         root=root,
         train=_resolve(root, settings.train),
         val=_resolve(root, settings.val),
+        test=_resolve(root, settings.test),
         annotations={split: root / name for split, name in files.items() if name is not None},
         names=names,
         shapes=settings.shapes,
@@ -131,7 +134,7 @@ def _form(settings: _DataFile, node: Node, file: Path) -> Literal["coco", "yolo"
         return "yolo"
     problems = [
         f"{node.key_locations[split]}: 'annotations' has no '{split}'; name its COCO JSON file"
-        for split in ("train", "val")
+        for split in ("train", "val", "test")
         if getattr(settings, split) is not None and getattr(settings.annotations, split) is None
     ]
     problems += [

@@ -33,6 +33,10 @@ class RunConfig(Settings):
     image_size: int = Field(640, ge=32)
     batch_size: int = Field(16, ge=0)
     boxes_only: bool = Field(False, description="leave the mask branch out")
+    classes: tuple[str, ...] = Field((), description="names or numbers of those kept; (): all")
+    single_class: bool = Field(False, description="all classes count as one")
+    fraction: float = Field(1.0, gt=0, le=1, description="share of the training images")
+    freeze: tuple[str, ...] = Field((), description="layers that keep their weights")
     seed: int = Field(0, ge=0, lt=2**32)
     precision: str = "auto"
     recipe: TrainConfig = TrainConfig()
@@ -43,6 +47,7 @@ class RunConfig(Settings):
     compile: bool = False
     deterministic: bool = False
     sync_batchnorm: Literal["auto", "on", "off"] = "auto"
+    save_period: int = Field(0, ge=0, description="epochs between weights kept apart; 0: none")
     save_every: int = Field(0, ge=0, description="optimizer steps; 0: once an epoch")
     skip_limit: int = Field(10, ge=1, description="non-finite steps in a row before giving up")
     log_gradients: bool = Field(False, description="measure |gradient| per layer and channel")
@@ -56,7 +61,7 @@ class RunConfig(Settings):
 
 FREE_ON_RESUME = (
     "device", "workers", "cache", "compile", "deterministic", "sync_batchnorm", "save_every",
-    "skip_limit", "log_gradients", "timeout", "heartbeat",
+    "save_period",    "skip_limit", "log_gradients", "timeout", "heartbeat",
 )  # fmt: skip
 """Fields that may differ from the resumed run."""
 

@@ -6,27 +6,42 @@ from typing import Literal
 
 from yolor_gp.config.data_config import DataConfig, Split
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.labels.annotation_table import AnnotationTable
 from yolor_gp.data.labels.coco_dataset import coco_truth, open_coco
 from yolor_gp.data.labels.yolo_txt import open_yolo, yolo_truth
+from yolor_gp.data.selection import LoadTruth, Selection
 from yolor_gp.data.shapes.data_set import draw_shapes
 from yolor_gp.errors import UserError
 
+_ALL = Selection()
+
 
 def open_dataset(
-    config: DataConfig, split: Split, *, image_size: int, cache: Literal["none", "ram"] = "none"
+    config: DataConfig,
+    split: Split,
+    *,
+    image_size: int,
+    cache: Literal["none", "ram"] = "none",
+    selection: Selection = _ALL,
 ) -> DetectionDataset:
     """One part of a data set; labels come from the cache when nothing has changed.
 
     Built-in shapes are drawn first where they are not there yet. Raises `UserError`.
     """
     name = f"{config.file} ({split})"
+    opened = selection.of(*_open(config, split), name)
+    return DetectionDataset(name, *opened, image_size=image_size, cache=cache)
+
+
+def _open(config: DataConfig, split: Split) -> tuple[AnnotationTable, str, LoadTruth]:
+    """The labels, their fingerprint, and what reads the truth."""
     if config.form == "yolo":
         table, fingerprint = open_yolo(config.images(split), config.names)
-        return DetectionDataset(
-            name, table, fingerprint, lambda: yolo_truth(table), image_size=image_size, cache=cache
-        )
+        return table, fingerprint, lambda: yolo_truth(table)
     if config.form == "shapes":
         assert config.shapes is not None
+        if split == "test":
+            raise UserError(f"{config.file}: built-in shapes have 'train' and 'val' only")
         file, folder = draw_shapes(config.root, split, config.shapes)
     else:
         sources = config.images(split)
@@ -34,6 +49,4 @@ def open_dataset(
             raise UserError(f"{config.file}: with 'annotations', '{split}' must be one folder")
         file, folder = config.annotations[split], sources[0]
     table, fingerprint = open_coco(file, folder)
-    return DetectionDataset(
-        name, table, fingerprint, lambda: coco_truth(file), image_size=image_size, cache=cache
-    )
+    return table, fingerprint, lambda: coco_truth(file)

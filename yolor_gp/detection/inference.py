@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.postprocess import postprocess
 from yolor_gp.engine.precision import Precision, to_float32
+from yolor_gp.errors import UserError
 from yolor_gp.structures.detections import Detections
 
 
@@ -53,3 +54,11 @@ class Inference:
             class_agnostic=self.class_agnostic,
             classes=self.classes,
         )
+
+
+def check_overlap(iou: float, usual: str) -> None:
+    """Refuse a threshold of non-maximum suppression that cannot be meant. Raises `UserError`."""
+    if iou == 0:
+        raise UserError(f"--iou 0: would drop every box that touches another; use {usual}")
+    if not 0 < iou <= 1:
+        raise UserError(f"--iou {iou}: expected a number from 0 to 1")

@@ -45,6 +45,11 @@ class TrainFlags(TypedDict, total=False):
     img: int
     batch_size: int | Literal["auto"]
     boxes_only: bool
+    classes: Sequence[str | int]
+    single_class: bool
+    fraction: float
+    freeze: str | int | Sequence[str | int]
+    save_period: int
     epochs: int
     patience: int
     set: Mapping[str, Any] | Sequence[str]
@@ -142,6 +147,11 @@ def request_of(flags: Mapping[str, Any]) -> TrainRequest:
     given = {_FIELDS.get(name, name): value for name, value in flags.items()}
     if given.get("batch_size") == "auto":
         given["batch_size"] = 0
+    for name in ("classes", "freeze"):
+        if name in given:
+            value = given[name]
+            words = [value] if isinstance(value, str | int) else value
+            given[name] = tuple(str(word) for word in words)
     changes = given.pop("set", ())
     overrides = [*changes] if not isinstance(changes, Mapping) else []
     if isinstance(changes, Mapping):

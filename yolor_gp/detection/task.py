@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -17,6 +17,7 @@ from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.loader import train_loader, val_loader
+from yolor_gp.data.selection import Selection
 from yolor_gp.detection.data_check import check_data
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.weights import (
@@ -223,8 +224,17 @@ def _validation(
 
 def _open(config: RunConfig) -> DetectionData:
     data_config = load_data_config(config.data)
-    train = open_dataset(data_config, "train", image_size=config.image_size, cache=config.cache)
-    val = open_dataset(data_config, "val", image_size=config.image_size)
+    selection = Selection(config.classes, config.single_class, config.fraction)
+    train = open_dataset(
+        data_config,
+        "train",
+        image_size=config.image_size,
+        cache=config.cache,
+        selection=selection,
+    )
+    val = open_dataset(
+        data_config, "val", image_size=config.image_size, selection=replace(selection, fraction=1)
+    )
     if train.names != val.names:
         raise UserError(
             f"{config.data}: training and validation have different classes: {train.names} and"

@@ -31,6 +31,7 @@ from yolor_gp.engine.precision import Precision, choose_precision, training_devi
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
 from yolor_gp.errors import UserError
+from yolor_gp.models.freeze import modules_to_freeze
 from yolor_gp.models.network import DetectionNetwork
 
 _log = logging.getLogger(__name__)
@@ -71,6 +72,7 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     data = open_data(config, world)
     config = _with_recipe(config, data, run, world)
     network, origin = build_detection_network(chosen, data, config, device)
+    network.freeze(modules_to_freeze(network, config.freeze))
     config = _resolved(config, data, network, precision, world, device)
     _check_statistics(config, network, world)
     task = detection_task(config, data, network, world, device)

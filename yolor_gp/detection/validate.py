@@ -10,20 +10,26 @@ from pathlib import Path
 import torch
 from tqdm import tqdm
 
-from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.data_config import DataConfig, Split, load_data_config
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.loader import val_loader
+from yolor_gp.data.selection import ONE_CLASS, Selection
 from yolor_gp.detection.evaluate import evaluate
+from yolor_gp.detection.inference import check_overlap
 from yolor_gp.engine.distributed.context import World, share_of
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_backends import Backend
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.plan import check_image_size
 from yolor_gp.structures.eval_result import EvalResult
 
 _log = logging.getLogger(__name__)
+
+
+_ALONE = World()
 
 
 @dataclass(frozen=True)
@@ -46,9 +52,10 @@ def validate(
     backend: Backend,
     precision: str,
     device: torch.device,
-    world: World,
     source: str,
+    world: World = _ALONE,
     boxes_only: bool = False,
+    split: Split = "val",
 ) -> Validation:
     """Box and mask AP on the validation images of `data`, the same on every process.
 
@@ -64,12 +71,15 @@ def validate(
         device: Of this process.
         world: The processes that share the images.
         source: What messages call the network.
+        split: The part of the data.
         boxes_only: Leave masks out, though the network predicts them.
 
     Raises:
         UserError: When the data cannot be read, or have other classes than the network.
     """
-    dataset = open_dataset(load_data_config(data), "val", image_size=image_size)
+    check_overlap(config.nms_iou, "0.5 to 0.7")
+    check_image_size(image_size, network.max_stride)
+    dataset = _open(network, load_data_config(data), split, image_size)
     _check_classes(network, dataset, data, source, world)
     loader = val_loader(
         dataset,
@@ -88,6 +98,22 @@ def validate(
     shown = tqdm(loader, "validating", disable=not seen)
     result = evaluate(network, shown, evaluator, config, device, precision=precision, world=world)
     return Validation(result, evaluator, len(dataset))
+
+
+def _open(
+    network: DetectionNetwork, config: DataConfig, split: Split, image_size: int
+) -> DetectionDataset:
+    """The data set, as far as its classes are those the network was trained for."""
+    dataset = open_dataset(config, split, image_size=image_size)
+    own, theirs = network.names, dataset.names
+    if own == (ONE_CLASS,) and ONE_CLASS not in theirs:
+        selection = Selection(single_class=True)
+    elif len(own) < len(theirs) and set(own) <= set(theirs):
+        selection = Selection(own)
+    else:
+        return dataset
+    _log.info("of %s: %s", config.file, ", ".join(own))
+    return open_dataset(config, split, image_size=image_size, selection=selection)
 
 
 def _check_classes(

@@ -23,13 +23,15 @@ EXIT_NOT_FINITE = 4
 @dataclass(frozen=True)
 class TrainerOptions:
     """save_every: optimizer steps between checkpoints within an epoch (0: at its end only);
-    skip_limit: non-finite steps in a row before giving up; patience: 0 for never.
+    save_period: epochs between averaged weights that are kept apart (0: none); skip_limit:
+    non-finite steps in a row before giving up; patience: 0 for never.
     """
 
     close_mosaic: int = 0
     patience: int = 0
     validate_every: int = 1
     save_every: int = 0
+    save_period: int = 0
     skip_limit: int = 10
 
 
@@ -56,6 +58,7 @@ class Keeper(Protocol):
 
     def save_last(self) -> None: ...  # noqa: D102
     def save_best(self, evaluation: Evaluation) -> None: ...  # noqa: D102
+    def save_apart(self) -> None: ...  # noqa: D102
     def save_trouble(self, report: StepReport) -> None: ...  # noqa: D102
 
 
@@ -164,6 +167,8 @@ class Trainer:
         # The best first: a kill between the two repeats this epoch's validation, and its writing.
         if evaluation is not None and is_best:
             self.keeper.save_best(evaluation)
+        if self.options.save_period and ordinal % self.options.save_period == 0:
+            self.keeper.save_apart()
         if not self._is_over():
             self.keeper.save_last()
         self.report.epoch(progress, evaluation)

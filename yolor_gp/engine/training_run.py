@@ -96,6 +96,7 @@ def _options(config: RunConfig) -> TrainerOptions:
         patience=recipe.schedule.patience,
         validate_every=recipe.validation.every,
         save_every=config.save_every,
+        save_period=config.save_period,
         skip_limit=config.skip_limit,
     )
 

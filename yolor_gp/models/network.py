@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from typing import Self
 
 from torch import Tensor, nn
 
@@ -21,8 +22,25 @@ class Trunk(nn.Module):
         super().__init__()
         self.layers = nn.ModuleList(layers)
         self.sources = tuple(sources)
+        self.frozen: tuple[str, ...] = ()
         # When a feature map has been read for the last time, its memory is given back.
         self._last_reader = {s: i for i, read in enumerate(sources) for s in read}
+
+    def freeze(self, names: Iterable[str]) -> None:
+        """Let modules keep their weights and running statistics, also in training mode.
+
+        names: as `named_modules` gives them.
+        """
+        self.frozen = tuple(names)
+        for name in self.frozen:
+            self.get_submodule(name).eval().requires_grad_(False)
+
+    def train(self, mode: bool = True) -> Self:
+        """As of any module; what is frozen stays in eval mode."""
+        super().train(mode)
+        for name in self.frozen:
+            self.get_submodule(name).eval()
+        return self
 
     def features(self, images: Tensor) -> list[Tensor]:
         """[B, 3, H, W] -> the feature maps that the head reads."""

@@ -67,16 +67,23 @@ class TrainingState:
 
     def save_best(self, evaluation: Evaluation) -> None:
         """Write the averaged weights to `best.pt`."""
+        self._save_weights(BEST, dict(evaluation.figures))
+
+    def save_apart(self) -> None:
+        """Write the averaged weights to `epochN.pt`, N counting from 1."""
+        self._save_weights(f"epoch{self.progress.epoch}.pt", {})
+
+    def _save_weights(self, name: str, figures: dict[str, float]) -> None:
         if self.world.is_main:
             state = {
                 "kind": WEIGHTS,
                 "description": self.task.description,
                 "average": self.average.state_dict(),
                 "epoch": self.progress.epoch,
-                "figures": dict(evaluation.figures),
+                "figures": figures,
                 "config": dict(self.config),
             }
-            save_checkpoint(state, self.folder / BEST)
+            save_checkpoint(state, self.folder / name)
 
     def save_trouble(self, report: StepReport) -> None:
         """Write what is known of the last non-finite step beside `last.pt`."""
