@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,9 +9,14 @@ from pathlib import Path
 from tqdm import tqdm
 
 from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.data_config import DataConfig, load_data_config
+from yolor_gp.config.model_spec import load_model_spec
+from yolor_gp.config.train_config import LossConfig
+from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.doctor import Report, examine
+from yolor_gp.detection.anchors import POOR_FIT, anchor_recall
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_json
 from yolor_gp.visualize.plots import plot_dataset
 
 FOUND_ERRORS = 1
@@ -26,6 +30,8 @@ def parser() -> Arguments:
     add("--json", metavar="FILE", help="also write every finding and the counts as JSON")
     add("--picture", metavar="FILE.png", help="also draw class and size histograms, one per split")
     add("--most", type=whole_number(1), default=5, help="findings shown of each kind")
+    add("--cfg", metavar="MODEL", help="also say how well this model's anchors reach the boxes")
+    add("--img", type=whole_number(32), default=640, help="at this side of the input, in pixels")
     add("--no-cache", action="store_true", help="examine again even if nothing has changed")
     return flags
 
@@ -42,19 +48,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
         report = examine(config, use_cache=not options.no_cache, progress=progress)
     print("\n".join(report.lines(options.most)))
+    if options.cfg and not report.errors:
+        print(_anchors(config, options.cfg, options.img))
     if options.json:
-        _write_json(report, Path(options.json))
+        write_json(options.json, report.to_json(), indent=1)
     if options.picture:
         for file in _draw(report, Path(options.picture)):
             print(f"picture: {file}")
     return FOUND_ERRORS if report.errors else 0
 
 
-def _write_json(report: Report, file: Path) -> None:
-    try:
-        file.write_text(json.dumps(report.to_json(), indent=1), encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{file}: cannot be written ({error.strerror})") from None
+def _anchors(config: DataConfig, model: str, image_size: int) -> str:
+    spec = load_model_spec(model)
+    table = open_dataset(config, "train", image_size=image_size).table
+    reached = anchor_recall(spec, table, image_size, LossConfig().anchor_threshold)
+    hint = "" if reached >= POOR_FIT else "; train.py makes better ones by itself (--anchors)"
+    return f"anchors of {spec.name} reach {reached:.1%} of the boxes at {image_size} px{hint}"
 
 
 def _draw(report: Report, file: Path) -> list[Path]:

@@ -64,7 +64,7 @@ _TRAIN = {
     "noval": "use --set validation.every=N",
     "val": "use --set validation.every=N",
     "save": "the last and the best weights are always kept",
-    "noautoanchor": "anchors stay as the model file has them",
+    "noautoanchor": "use --anchors keep",
     "evolve": "not built in: --hyp auto chooses, --set tries",
     "evolve-population": "not built in: --hyp auto chooses, --set tries",
     "resume-evolve": "not built in: --hyp auto chooses, --set tries",

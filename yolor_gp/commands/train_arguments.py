@@ -46,6 +46,8 @@ def _parser() -> Arguments:
     add("--classes", nargs="+", metavar="CLASS", help="names or numbers of classes to learn")
     add("--single-class", action="store_true", help="let all classes count as one")
     add("--fraction", type=fraction, metavar="SHARE", help="train on a share of the images")
+    add("--anchors", type=one_of("auto", "keep"), metavar="WHICH",
+        help="auto: fitted to the boxes; keep: the model's (default: what fits)")  # fmt: skip
     add("--freeze", nargs="+", metavar="LAYERS",
         help="layers that keep their weights: a number, backbone, names or patterns")  # fmt: skip
     add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")

@@ -36,6 +36,7 @@ class RunConfig(Settings):
     classes: tuple[str, ...] = Field((), description="names or numbers of those kept; (): all")
     single_class: bool = Field(False, description="all classes count as one")
     fraction: float = Field(1.0, gt=0, le=1, description="share of the training images")
+    anchors: Literal["", "auto", "keep"] = Field("", description="'': auto where they fit poorly")
     freeze: tuple[str, ...] = Field((), description="layers that keep their weights")
     seed: int = Field(0, ge=0, lt=2**32)
     precision: str = "auto"

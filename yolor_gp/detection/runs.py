@@ -49,6 +49,7 @@ class TrainFlags(TypedDict, total=False):
     single_class: bool
     fraction: float
     freeze: str | int | Sequence[str | int]
+    anchors: Literal["auto", "keep"]
     save_period: int
     epochs: int
     patience: int

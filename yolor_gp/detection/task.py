@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -18,6 +19,7 @@ from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.loader import train_loader, val_loader
 from yolor_gp.data.selection import Selection
+from yolor_gp.detection.anchors import fitted_spec
 from yolor_gp.detection.data_check import check_data
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.weights import (
@@ -39,6 +41,8 @@ from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
 from yolor_gp.visualize.batches import labelled_batch, predictions_against_truth
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -127,6 +131,11 @@ def build_detection_network(
     spec = chosen.spec.with_classes(len(names))
     if config.boxes_only or data.train.has_boxes_only:
         spec = without_masks(spec)
+    choice = config.anchors or ("keep" if chosen.weights is not None else "")
+    threshold = config.recipe.loss.anchor_threshold
+    spec, words = fitted_spec(spec, data.train.table, config.image_size, threshold, choice)
+    if words is not None:
+        _log.info("%s", words)
     network = build_detector(spec, names, spec.file, device)
     if chosen.weights is None:
         return network, "fresh weights"
