@@ -13,6 +13,7 @@ from tests.detection.test_boxes_only import data_file
 from yolor_gp.config.run_config import load_recipe, run_config_from_yaml
 from yolor_gp.config.train_config import TrainConfig, load_train_config
 from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of
+from yolor_gp.detection.runs import seconds_of
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.schedule import Schedule
 
@@ -103,3 +104,30 @@ def test_wrong_keys_are_told_before_the_data_are_opened(tmp_path: Path) -> None:
         yolor_gp.load("yolor-elan-n", device="cpu").train(
             "shapes", set={"optimizer.rate": 1}, project=tmp_path
         )
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"), [("90s", 90), ("45m", 2700), ("1.5h", 5400), (12.5, 12.5)]
+)
+def test_times(text: Any, seconds: float) -> None:
+    assert seconds_of(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["", "10", "m", "-3m", "1d", "nans"])
+def test_times_that_are_none(text: str) -> None:
+    with pytest.raises(yolor_gp.UserError, match="expected a time such as 90s"):
+        seconds_of(text)
+
+
+@pytest.mark.parametrize("hyp", ["auto", "demo"])
+def test_a_run_keeps_to_its_time(tmp_path: Path, hyp: str) -> None:
+    data = data_file(tmp_path, Painted(tmp_path / "painted"))
+    flags: dict[str, Any] = {
+        "img": 64, "batch_size": 4, "workers": 0, "precision": "float32", "hyp": hyp,
+    }  # fmt: skip
+    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    runs = [model.train(data, **flags, time=time, project=tmp_path) for time in ("1s", "6s")]
+    epochs = [len(run.history) for run in runs]
+    assert 1 <= epochs[0] < epochs[1]
+    recipe = load_train_config(runs[1].folder / "recipe.yaml")
+    assert recipe.schedule.epochs == epochs[1]

@@ -75,7 +75,6 @@ _TRAIN = {
     "artifact-alias": "nothing is uploaded",
     "ndjson-console": "metrics.csv holds every figure",
     "ndjson-file": "metrics.csv holds every figure",
-    "time": "use --epochs; time left is shown",
     "local-rank": "start with torchrun, which sets it",
     "image-weights": "not built in",
     "pretrained": "use --weights FILE",

@@ -51,6 +51,7 @@ def _parser() -> Arguments:
     add("--freeze", nargs="+", metavar="LAYERS",
         help="layers that keep their weights: a number, backbone, names or patterns")  # fmt: skip
     add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")
+    add("--time", metavar="TIME", help="as many epochs as fit: 90s, 45m, 1.5h")
     add("--patience", type=whole_number(0), metavar="N",
         help="stop after N epochs without a better score (default: the recipe's)")  # fmt: skip
     add("--set", action="append", nargs="+", metavar="KEY=VALUE",

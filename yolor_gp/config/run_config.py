@@ -40,7 +40,9 @@ class RunConfig(Settings):
     freeze: tuple[str, ...] = Field((), description="layers that keep their weights")
     seed: int = Field(0, ge=0, lt=2**32)
     precision: str = "auto"
+    time: float = Field(0, ge=0, description="seconds that decide the epochs; 0: the recipe does")
     recipe: TrainConfig = TrainConfig()
+    reasons: tuple[str, ...] = Field((), description="of a recipe that was made to fit")
 
     device: str = "auto"
     workers: int = Field(4, ge=0)

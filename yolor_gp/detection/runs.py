@@ -51,6 +51,7 @@ class TrainFlags(TypedDict, total=False):
     freeze: str | int | Sequence[str | int]
     anchors: Literal["auto", "keep"]
     save_period: int
+    time: float | str
     epochs: int
     patience: int
     set: Mapping[str, Any] | Sequence[str]
@@ -74,6 +75,8 @@ class TrainFlags(TypedDict, total=False):
 
 _WHAT = ("cfg", "data", "weights", "resume")
 """Flags that say what is trained."""
+
+_SECONDS = {"s": 1, "m": 60, "h": 3600}
 
 _FIELDS = {"img": "image_size", "sync_bn": "sync_batchnorm"}
 """Flags whose field in `RunConfig` has another name."""
@@ -148,6 +151,8 @@ def request_of(flags: Mapping[str, Any]) -> TrainRequest:
     given = {_FIELDS.get(name, name): value for name, value in flags.items()}
     if given.get("batch_size") == "auto":
         given["batch_size"] = 0
+    if "time" in given:
+        given["time"] = seconds_of(given["time"])
     for name in ("classes", "freeze"):
         if name in given:
             value = given[name]
@@ -166,6 +171,20 @@ def request_of(flags: Mapping[str, Any]) -> TrainRequest:
     if "project" in given:
         around["project"] = Path(given.pop("project"))
     return TrainRequest(given, tuple(overrides), **around)
+
+
+def seconds_of(time: float | str) -> float:
+    """Seconds as a number, or as text: 90s, 45m, 1.5h. Raises `UserError`."""
+    if not isinstance(time, str):
+        return time
+    number, unit = time[:-1], time[-1:]
+    try:
+        seconds = float(number) * _SECONDS[unit]
+    except (KeyError, ValueError):
+        seconds = 0.0
+    if not 0 < seconds < 1e9:
+        raise UserError(f"--time {time}: expected a time such as 90s, 45m or 1.5h")
+    return seconds
 
 
 def train(request: TrainRequest, start: Weights | None = None) -> TrainingResult:

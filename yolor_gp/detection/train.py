@@ -9,9 +9,8 @@ from pathlib import Path
 import torch
 
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.config.run_config import AUTO, RunConfig
-from yolor_gp.config.train_config import merged
-from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
+from yolor_gp.config.run_config import RunConfig
+from yolor_gp.detection.run_recipe import say_recipe, with_recipe, within_time
 from yolor_gp.detection.task import (
     DetectionData,
     build_detection_network,
@@ -70,13 +69,27 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     else:
         chosen = resumed_model(run.resumed["description"])
     data = open_data(config, world)
-    config = _with_recipe(config, data, run, world)
+    given, is_new = config, run.resumed is None
+    pretrained = run.start is not None or config.weights is not None
+    if is_new:
+        config = with_recipe(given, data.train, pretrained=pretrained)
     network, origin = build_detection_network(chosen, data, config, device)
     network.freeze(modules_to_freeze(network, config.freeze))
     config = _resolved(config, data, network, precision, world, device)
     _check_statistics(config, network, world)
     task = detection_task(config, data, network, world, device)
+    if is_new and config.time:
+        epochs = within_time(
+            config, task, precision, device, world, validation_images=len(data.val)
+        )
+        config = with_recipe(
+            config.model_copy(update={"recipe": given.recipe}),
+            data.train,
+            pretrained=pretrained,
+            epochs=epochs,
+        )
     if world.is_main:
+        say_recipe(config)
         _write_run_files(run.folder, config, data, network, world, run.resumed is not None)
         headline = _headline(chosen.spec, config, data, origin, precision, device, world)
         _log.info("%s", headline)
@@ -89,27 +102,6 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
         precision=precision,
         resumed=run.resumed,
     )
-
-
-def _with_recipe(
-    config: RunConfig, data: DetectionData, run: DetectionRun, world: World
-) -> RunConfig:
-    """With `hyp: auto`, the recipe for these data; what was given by `--set` stays as given."""
-    if config.hyp != AUTO or run.resumed is not None:
-        return config
-    given = config.recipe
-    situation = situation_of(
-        data.train,
-        image_size=config.image_size,
-        batch_size=config.batch_size,
-        pretrained=run.start is not None or config.weights is not None,
-        epochs=given.schedule.epochs if "epochs" in given.schedule.model_fields_set else None,
-    )
-    recipe, reasons = choose_recipe(situation)
-    if world.is_main:
-        for reason in reasons:
-            _log.info("recipe: %s", reason)
-    return config.model_copy(update={"recipe": merged(recipe, given)})
 
 
 def _resolved(

@@ -1,0 +1,56 @@
+"""`--time`: how many epochs fit into the time that is given, by a few measured steps."""
+
+from __future__ import annotations
+
+import copy
+import time
+
+import torch
+
+from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.precision import Precision, to_float32
+from yolor_gp.engine.task import Task
+
+_STEPS = 4  # measured, after one that warms up
+_VALIDATION_SHARE = 0.5  # of a step's time, for as many images: forward pass, NMS and figures
+
+
+def epochs_within(
+    seconds: float,
+    task: Task,
+    precision: Precision,
+    device: torch.device,
+    world: World,
+    *,
+    validation_batches: int,
+    validations: int,
+) -> int:
+    """The number of epochs, at least 1, that `seconds` are enough for.
+
+    The steps are made on a copy of the network; its weights and all random numbers stay as they
+    are. Every process gets the figure of the slowest.
+    """
+    step = max(world.gather(_step_seconds(task, precision, device)))
+    validating = validations * validation_batches * step * _VALIDATION_SHARE
+    return max(int((seconds - validating) / (len(task.loader) * step)), 1)
+
+
+def _step_seconds(task: Task, precision: Precision, device: torch.device) -> float:
+    network = copy.deepcopy(task.network).train()
+    batches = iter(task.loader.epoch(0))
+    started, count = time.perf_counter(), 0
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        for batch in batches:
+            with precision.autocast():
+                outputs = network(precision.images(batch.images, device))
+            with precision.full():
+                losses = task.criterion(to_float32(outputs), batch.targets)
+            losses.total.backward()  # type: ignore[no-untyped-call]
+            losses.total.detach().cpu()  # waits for the device
+            count += 1
+            if count == 1:
+                started = time.perf_counter()
+            if count > _STEPS:
+                break
+    taken = time.perf_counter() - started
+    return taken / max(count - 1, 1)

@@ -1,0 +1,79 @@
+"""The recipe of a run: as named, or made to fit the data, its length within a given time."""
+
+from __future__ import annotations
+
+import logging
+
+import torch
+
+from yolor_gp.config.run_config import AUTO, RunConfig
+from yolor_gp.config.train_config import merged
+from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
+from yolor_gp.detection.budget import epochs_within
+from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.precision import Precision
+from yolor_gp.engine.task import Task
+
+_log = logging.getLogger(__name__)
+
+
+def with_recipe(
+    config: RunConfig, dataset: DetectionDataset, *, pretrained: bool, epochs: int | None = None
+) -> RunConfig:
+    """With `hyp: auto`, the recipe for these data; what was given by `--set` stays as given.
+
+    config: its recipe holds what was given; epochs: in place of what was given.
+    """
+    given = config.recipe
+    if config.hyp != AUTO:
+        return config if epochs is None else _of_length(config, epochs)
+    if epochs is None and "epochs" in given.schedule.model_fields_set:
+        epochs = given.schedule.epochs
+    situation = situation_of(
+        dataset,
+        image_size=config.image_size,
+        batch_size=config.batch_size,
+        pretrained=pretrained,
+        epochs=epochs,
+    )
+    recipe, reasons = choose_recipe(situation)
+    chosen = config.model_copy(update={"recipe": merged(recipe, given), "reasons": tuple(reasons)})
+    return chosen if epochs is None else _of_length(chosen, epochs)
+
+
+def say_recipe(config: RunConfig) -> None:
+    """Why the recipe is as it is."""
+    for reason in config.reasons:
+        _log.info("recipe: %s", reason)
+
+
+def within_time(
+    config: RunConfig,
+    task: Task,
+    precision: Precision,
+    device: torch.device,
+    world: World,
+    *,
+    validation_images: int,
+) -> int:
+    """The epochs that `config.time` seconds are enough for, by a few measured steps."""
+    recipe = config.recipe
+    epochs = epochs_within(
+        config.time,
+        task,
+        precision,
+        device,
+        world,
+        validation_batches=-(-validation_images // config.batch_size),
+        validations=max(recipe.schedule.epochs // recipe.validation.every, 1),
+    )
+    _log.info("time: %d epochs fit into %.0f s", epochs, config.time)
+    return epochs
+
+
+def _of_length(config: RunConfig, epochs: int) -> RunConfig:
+    schedule = config.recipe.schedule.model_copy(update={"epochs": epochs})
+    return config.model_copy(
+        update={"recipe": config.recipe.model_copy(update={"schedule": schedule})}
+    )
