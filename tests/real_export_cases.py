@@ -13,6 +13,7 @@ from PIL import Image
 import yolor_gp
 from tests.data.test_real_exports import QUICK, export
 from tests.data.test_real_files import LABEL, OUTLINE, objects, video, yolo
+from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.media.sources import open_source
@@ -91,7 +92,7 @@ def _cut_video(root: Path) -> list[str]:
 
 def _boxes_only(root: Path) -> list[str]:
     data = export(root, lambda number, annotation: annotation.pop("segmentation"))
-    run = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **QUICK, project=root / "runs")
+    run = yolor_gp.load(TINY, device="cpu").train(data, **QUICK, project=root / "runs")
     return [f"exit code {run.exit_code}, figures: {', '.join(list(run.figures)[:3])}, ..."]
 
 

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 import yolor_gp
+from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.commands import detect, train, val
 from yolor_gp.commands.train_arguments import _parser
@@ -46,14 +47,14 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> yolor_gp.TrainedRun:
     """A training of one epoch."""
     project = tmp_path_factory.mktemp("runs")
-    return yolor_gp.load("yolor-elan-n", device="cpu").train(data, **QUICK, project=project)
+    return yolor_gp.load(TINY, device="cpu").train(data, **QUICK, project=project)
 
 
 @pytest.fixture(scope="module")
 def model() -> yolor_gp.Model:
     """A network with fresh weights, which finds much of nothing."""
     torch.manual_seed(0)
-    return yolor_gp.load("yolor-elan-n", device="cpu", classes=["cat", "dog"])
+    return yolor_gp.load(TINY, device="cpu", classes=["cat", "dog"])
 
 
 def picture(seed: int = 0) -> NDArray[np.uint8]:
@@ -155,7 +156,7 @@ def test_predictions_follow_the_weights(model: yolor_gp.Model) -> None:
 def test_training_is_that_of_the_command(
     run: yolor_gp.TrainedRun, data: Path, tmp_path: Path
 ) -> None:
-    words = ["--cfg", "yolor-elan-n", "--data", str(data), "--device", "cpu", "--project",
+    words = ["--cfg", TINY, "--data", str(data), "--device", "cpu", "--project",
              str(tmp_path), "--hyp", "demo", "--img", "64", "--batch-size", "8", "--epochs", "1",
              "--workers", "0", "--precision", "float32"]  # fmt: skip
     assert train.main(words) == 0
@@ -171,7 +172,7 @@ def test_training_is_that_of_the_command(
 
 
 def test_changed_weights_are_where_training_starts(data: Path, tmp_path: Path) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=3)
+    model = yolor_gp.load(TINY, device="cpu", classes=3)
     first = model.network.state_dict()["layers.0.conv.weight"]
     torch.nn.init.constant_(first, 0.25)
     words = {**QUICK, "set": {"optimizer.learning_rate": 1e-9}}
@@ -201,7 +202,7 @@ def test_detections_are_those_of_the_command(run: yolor_gp.TrainedRun, tmp_path:
 
 
 def test_resume_by_python(data: Path, tmp_path: Path) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    model = yolor_gp.load(TINY, device="cpu")
     whole = model.train(data, **{**QUICK, "epochs": 2}, project=tmp_path, name="whole")
     with pytest.raises(UserError, match="this run is finished"):
         yolor_gp.resume(whole.folder)
@@ -212,7 +213,7 @@ def test_resume_by_python(data: Path, tmp_path: Path) -> None:
 def test_training_in_a_thread_leaves_signals_alone(data: Path, tmp_path: Path) -> None:
     before = signal.getsignal(signal.SIGINT)
     with ThreadPoolExecutor(1) as pool:
-        model = yolor_gp.load("yolor-elan-n", device="cpu")
+        model = yolor_gp.load(TINY, device="cpu")
         run = pool.submit(lambda: model.train(data, **QUICK, project=tmp_path)).result()
     assert run.exit_code == 0
     assert signal.getsignal(signal.SIGINT) is before
@@ -226,7 +227,7 @@ def test_words_go_through_logging(
     logger.handlers[:], logger.propagate = [], True
     try:
         with caplog.at_level(logging.INFO, "yolor_gp"):
-            yolor_gp.load("yolor-elan-n", device="cpu").train(data, **QUICK, project=tmp_path)
+            yolor_gp.load(TINY, device="cpu").train(data, **QUICK, project=tmp_path)
     finally:
         logger.handlers[:], logger.propagate = handlers, propagate
     assert any("epoch 1/1" in message for message in caplog.messages)
@@ -238,14 +239,14 @@ def test_words_go_through_logging(
     ("flags", "message"),
     [
         ({"epoch": 3}, "unknown argument 'epoch'; did you mean 'epochs'"),
-        ({"img": 65}, "multiple of 32"),
+        ({"img": 65}, "multiple of 16"),
         ({"resume": "x"}, "yolor_gp.resume"),
         ({"weights": "x.pt"}, "would be another model"),
         ({"set": {"optimizer.lrr": 1}}, "lrr"),
     ],
 )
 def test_wrong_flags_are_told(flags: dict[str, Any], message: str, tmp_path: Path) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    model = yolor_gp.load(TINY, device="cpu")
     with pytest.raises(UserError, match=message):
         model.train("shapes", project=tmp_path, **flags)
     assert not [*tmp_path.iterdir()]
@@ -260,7 +261,7 @@ def test_python_takes_every_flag_of_the_command() -> None:
 
 
 def test_fused_models_say_what_they_cannot(tmp_path: Path) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu").fuse()
+    model = yolor_gp.load(TINY, device="cpu").fuse()
     assert len(model(picture(), img=64)) >= 0
     with pytest.raises(UserError, match="is fused"):
         model.save(tmp_path / "x.pt")
@@ -276,7 +277,8 @@ def test_saved_models_are_the_same(model: yolor_gp.Model, tmp_path: Path, suffix
     np.testing.assert_array_equal(found.boxes, expected.boxes)
 
 
-def test_looking_into_a_model(model: yolor_gp.Model) -> None:
+def test_looking_into_a_model() -> None:
+    model = yolor_gp.load("yolor-elan-n", device="cpu")
     assert "parameters" in str(model.summary(64)).lower()
     assert model.gradient_paths().total.layers > 10
 

@@ -13,6 +13,7 @@ import pytest
 import torch
 
 import yolor_gp
+from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.data.labels.coco_dataset import coco_truth
 
@@ -62,7 +63,7 @@ def findings(data: Path) -> dict[str, str]:
 def figures(data: Path, backend: Any = "hotcoco") -> dict[str, Any]:
     """Of one network with fresh weights, the same at every call."""
     torch.manual_seed(0)
-    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=1)
+    model = yolor_gp.load(TINY, device="cpu", classes=1)
     return model.val(data, img=64, workers=0, backend=backend).to_json()
 
 
@@ -75,7 +76,7 @@ def test_objects_without_outline_among_others(tmp_path: Path) -> None:
     said = findings(data)["warning boxes among outlines"]
     assert "2 of 4 objects have no outline" in said
     assert "--boxes-only" in said
-    run = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **QUICK, project=tmp_path)
+    run = yolor_gp.load(TINY, device="cpu").train(data, **QUICK, project=tmp_path)
     assert run.exit_code == 0
     assert run.figures.keys() >= {"box AP", "mask AP"}
     # Their boxes stand in for them: the truth is that of the outlined rectangles.
@@ -126,7 +127,7 @@ def test_a_set_of_crowds_only(tmp_path: Path) -> None:
     runs = {"size": [64, 96], "counts": [10, 20, 64 * 96 - 30]}
     data = export(tmp_path, lambda k, found: found.update(iscrowd=1, segmentation=runs))
     assert "4 of 4 objects are iscrowd" in findings(data)["error no objects"]
-    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    model = yolor_gp.load(TINY, device="cpu")
     with pytest.raises(UserError, match="4 of 4 objects are iscrowd"):
         model.train(data, **QUICK, project=tmp_path / "runs")
 

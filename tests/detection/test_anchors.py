@@ -13,6 +13,7 @@ import torch
 import yolor_gp
 from tests.data.data_sets import Painted
 from tests.detection.test_boxes_only import data_file
+from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.commands.check_dataset import main as check_dataset
 from yolor_gp.config.model_spec import load_model_spec
@@ -27,7 +28,7 @@ from yolor_gp.losses.assigner import assign
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction
 
-TINY: dict[str, Any] = {
+QUICK: dict[str, Any] = {
     "hyp": "demo", "img": 64, "batch_size": 4, "epochs": 1, "workers": 0, "precision": "float32",
 }  # fmt: skip
 
@@ -76,8 +77,8 @@ def test_boxes_are_measured_at_the_size_of_training(tmp_path: Path) -> None:
 def test_a_poor_fit_is_mended_and_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     painted = Painted(tmp_path / "painted")
     data = data_file(tmp_path, painted)
-    spec = load_model_spec("yolor-elan-n")
-    far = with_anchors(spec, np.full((9, 2), 400.0) + np.arange(9)[:, None])
+    spec = load_model_spec(TINY)
+    far = with_anchors(spec, np.full((4, 2), 400.0) + np.arange(4)[:, None])
     file = tmp_path / "far.yaml"
     file.write_text(far.resolved_yaml)
     table = painted.open(64).table
@@ -85,24 +86,24 @@ def test_a_poor_fit_is_mended_and_said(tmp_path: Path, capsys: pytest.CaptureFix
     fitted, words = fitted_spec(far, table, 64, 4.0, "")
     assert words is not None and "reach 0.0% of the boxes" in words
     assert fitted_spec(fitted, table, 64, 4.0, "") == (fitted, None)
-    run = yolor_gp.load(file, device="cpu").train(data, **TINY, project=tmp_path / "runs")
+    run = yolor_gp.load(file, device="cpu").train(data, **QUICK, project=tmp_path / "runs")
     assert "made for them reach 100.0%" in capsys.readouterr().out
     expected = np.array([pair for level in fitted.anchors for pair in level])
     np.testing.assert_allclose(run.model.network.anchors.reshape(-1, 2).numpy(), expected)
     assert json.dumps(fitted.anchors[0][0][0]) in (run.folder / "model.yaml").read_text()
     kept = yolor_gp.load(file, device="cpu").train(
-        data, **TINY, anchors="keep", project=tmp_path / "runs"
+        data, **QUICK, anchors="keep", project=tmp_path / "runs"
     )
-    assert kept.model.network.anchors.max() == 408
+    assert kept.model.network.anchors.max() == 403
 
 
 def test_weights_keep_their_anchors(tmp_path: Path) -> None:
     data = data_file(tmp_path, Painted(tmp_path / "painted"))
-    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=4)
+    model = yolor_gp.load(TINY, device="cpu", classes=4)
     weights = yolor_gp.load(model.save(tmp_path / "x.pt"), device="cpu")
-    run = weights.train(data, **TINY, project=tmp_path / "runs")
+    run = weights.train(data, **QUICK, project=tmp_path / "runs")
     torch.testing.assert_close(run.model.network.anchors, model.network.anchors)
-    run = weights.train(data, **TINY, anchors="auto", project=tmp_path / "runs")
+    run = weights.train(data, **QUICK, anchors="auto", project=tmp_path / "runs")
     assert not torch.equal(run.model.network.anchors, model.network.anchors)
 
 
@@ -110,5 +111,5 @@ def test_the_doctor_says_how_well_they_fit(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     data = data_file(tmp_path, Painted(tmp_path / "painted"))
-    check_dataset([str(data), "--cfg", "yolor-elan-n", "--img", "32"])
-    assert "anchors of yolor-elan-n reach" in capsys.readouterr().out
+    check_dataset([str(data), "--cfg", TINY, "--img", "32"])
+    assert "anchors of tiny reach" in capsys.readouterr().out

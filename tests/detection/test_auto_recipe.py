@@ -10,6 +10,7 @@ import pytest
 import yolor_gp
 from tests.data.data_sets import Painted
 from tests.detection.test_boxes_only import data_file
+from tests.tiny_network import TINY
 from yolor_gp.config.run_config import load_recipe, run_config_from_yaml
 from yolor_gp.config.train_config import TrainConfig, load_train_config
 from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of
@@ -81,7 +82,7 @@ def test_a_run_says_and_keeps_its_recipe(
         "img": 64, "batch_size": 4, "epochs": 2, "workers": 0, "precision": "float32",
         "set": {"optimizer.learning_rate": 0.001, "loss.box": 0.07},
     }  # fmt: skip
-    run = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **flags, project=tmp_path)
+    run = yolor_gp.load(TINY, device="cpu").train(data, **flags, project=tmp_path)
     said = [line for line in capsys.readouterr().out.splitlines() if line.startswith("recipe: ")]
     assert len(said) == 5
     recipe = load_train_config(run.folder / "recipe.yaml")
@@ -92,7 +93,7 @@ def test_a_run_says_and_keeps_its_recipe(
     # As a plain recipe it is the same training.
     again = {**flags, "hyp": str(run.folder / "recipe.yaml")}
     del again["set"], again["epochs"]
-    other = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **again, project=tmp_path)
+    other = yolor_gp.load(TINY, device="cpu").train(data, **again, project=tmp_path)
     ours, theirs = (
         read_checkpoint(each.folder / "weights" / "last.pt")["network"] for each in (run, other)
     )
@@ -101,7 +102,7 @@ def test_a_run_says_and_keeps_its_recipe(
 
 def test_wrong_keys_are_told_before_the_data_are_opened(tmp_path: Path) -> None:
     with pytest.raises(yolor_gp.UserError, match=r"unknown key 'optimizer\.rate'"):
-        yolor_gp.load("yolor-elan-n", device="cpu").train(
+        yolor_gp.load(TINY, device="cpu").train(
             "shapes", set={"optimizer.rate": 1}, project=tmp_path
         )
 
@@ -125,8 +126,8 @@ def test_a_run_keeps_to_its_time(tmp_path: Path, hyp: str) -> None:
     flags: dict[str, Any] = {
         "img": 64, "batch_size": 4, "workers": 0, "precision": "float32", "hyp": hyp,
     }  # fmt: skip
-    model = yolor_gp.load("yolor-elan-n", device="cpu")
-    runs = [model.train(data, **flags, time=time, project=tmp_path) for time in ("1s", "6s")]
+    model = yolor_gp.load(TINY, device="cpu")
+    runs = [model.train(data, **flags, time=time, project=tmp_path) for time in (0.2, "2s")]
     epochs = [len(run.history) for run in runs]
     assert 1 <= epochs[0] < epochs[1]
     recipe = load_train_config(runs[1].folder / "recipe.yaml")

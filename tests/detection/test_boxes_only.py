@@ -10,6 +10,7 @@ import pytest
 
 import yolor_gp
 from tests.data.data_sets import Painted
+from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.config.shipped import shipped_files
@@ -50,7 +51,7 @@ def test_every_shipped_model_has_a_form_without_masks(name: str) -> None:
 def test_boxes_train_and_resume(
     boxes: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu")
+    model = yolor_gp.load(TINY, device="cpu")
     run = model.train(boxes, **QUICK, project=tmp_path)
     assert "box AP" in run.figures
     assert "mask AP" not in run.figures
@@ -59,7 +60,7 @@ def test_boxes_train_and_resume(
 
 
 def test_a_model_with_masks_is_tuned_on_boxes(boxes: Path, tmp_path: Path) -> None:
-    start = yolor_gp.load("yolor-elan-n", device="cpu", classes=4)
+    start = yolor_gp.load(TINY, device="cpu", classes=4)
     weights = start.save(tmp_path / "masks.pt")
     assert start.val(boxes, img=64, workers=0).segm is None
     run = yolor_gp.load(weights, device="cpu").train(boxes, **QUICK, project=tmp_path)
@@ -68,7 +69,7 @@ def test_a_model_with_masks_is_tuned_on_boxes(boxes: Path, tmp_path: Path) -> No
 
 def test_boxes_only_by_choice(tmp_path: Path) -> None:
     data = data_file(tmp_path, Painted(tmp_path / "painted"))
-    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=4)
+    model = yolor_gp.load(TINY, device="cpu", classes=4)
     assert model.val(data, img=64, workers=0).segm is not None
     assert model.val(data, img=64, workers=0, boxes_only=True).segm is None
     run = model.train(data, **QUICK, boxes_only=True, project=tmp_path)

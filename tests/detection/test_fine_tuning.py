@@ -12,6 +12,7 @@ import torch
 import yolor_gp
 from tests.data.data_sets import NAMES, Painted
 from tests.detection.test_boxes_only import data_file
+from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.data.datasets import open_dataset
@@ -86,9 +87,7 @@ def test_a_share_of_the_images(data: Path) -> None:
 def test_training_on_a_part(
     data: Path, tmp_path: Path, flags: dict[str, Any], names: tuple[str, ...]
 ) -> None:
-    run = yolor_gp.load("yolor-elan-n", device="cpu").train(
-        data, **QUICK, **flags, project=tmp_path / "runs"
-    )
+    run = yolor_gp.load(TINY, device="cpu").train(data, **QUICK, **flags, project=tmp_path / "runs")
     assert run.model.names == names
     figures = run.model.val(data, img=64, workers=0)
     assert set(figures.bbox.per_class) == set(names)
@@ -107,7 +106,7 @@ def test_training_on_a_part(
 def test_frozen_layers_stay(
     data: Path, tmp_path: Path, word: str, frozen: list[str], free: list[str]
 ) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=list(NAMES))
+    model = yolor_gp.load(TINY, device="cpu", classes=list(NAMES))
     weights = model.save(tmp_path / "start.pt")
     before = yolor_gp.load(weights, device="cpu")
     run = before.train(data, **QUICK, freeze=[word], project=tmp_path / "runs")
@@ -129,7 +128,7 @@ def test_frozen_layers_stay(
 
 
 def test_freeze_says_what_is_wrong() -> None:
-    network = yolor_gp.load("yolor-elan-n", device="cpu").network
+    network = yolor_gp.load(TINY, device="cpu").network
     for word, message in (
         ("p9", "--freeze p9: no such layers; expected a number up to"),
         ("999", "no such layers"),
@@ -141,14 +140,14 @@ def test_freeze_says_what_is_wrong() -> None:
 
 def test_weights_are_kept_apart(data: Path, tmp_path: Path) -> None:
     words = {**QUICK, "epochs": 3, "save_period": 2}
-    run = yolor_gp.load("yolor-elan-n", device="cpu").train(data, **words, project=tmp_path)
+    run = yolor_gp.load(TINY, device="cpu").train(data, **words, project=tmp_path)
     kept = sorted(path.name for path in (run.folder / "weights").glob("epoch*.pt"))
     assert kept == ["epoch2.pt"]
     assert yolor_gp.load(run.folder / "weights" / "epoch2.pt", device="cpu").names == NAMES
 
 
 def test_another_part_is_evaluated(data: Path, tmp_path: Path) -> None:
-    model = yolor_gp.load("yolor-elan-n", device="cpu", classes=4)
+    model = yolor_gp.load(TINY, device="cpu", classes=4)
     with pytest.raises(UserError, match="'test' is missing"):
         model.val(data, img=64, split="test")
     assert model.val(data, img=64, split="train", workers=0).bbox["AP"] >= 0

@@ -14,9 +14,7 @@ import torch
 from tests.interop.archives import dump, write_zip
 from tests.interop.test_hostile_pickles import Call
 from yolor_gp.commands.run import exit_code
-from yolor_gp.config.run_config import RunConfig
-from yolor_gp.detection.task import build_detection_network
-from yolor_gp.detection.weights import load_network
+from yolor_gp.detection.weights import build_detector, load_network, read_weights, transfer
 
 FLAGS = {
     "train": ["--data", "shapes"],
@@ -49,10 +47,10 @@ def test_a_hostile_checkpoint_is_refused_by_every_command(
 def test_training_starts_from_official_weights_with_other_classes(shared: Path) -> None:
     weights = shared / "weights" / "yolov5n-seg.pt"
     names = ("zebra", "circle", "person")
-    network, origin = build_detection_network(
-        RunConfig(weights=str(weights)), names, torch.device("cpu")
-    )
-    assert "kept boxes, objectness, mask coefficients and 2 of 3 classes, known by name" in origin
+    read = read_weights(weights)
+    network = build_detector(read.spec.with_classes(3), names, weights, "cpu")
+    told = transfer(network, read).summary
+    assert "kept boxes, objectness, mask coefficients and 2 of 3 classes, known by name" in told
     official = load_network(weights)
     assert network.names == names and official.num_classes == 80
     own, given = network.head.levels[0].conv.bias, official.head.levels[0].conv.bias

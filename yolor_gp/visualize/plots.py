@@ -20,17 +20,36 @@ _MANY_CLASSES = 20  # more than this many names do not fit on an axis
 
 
 def plot_training(history: Mapping[str, Sequence[float]], path: str | Path) -> None:
-    """One panel per column of metrics.csv over the epochs; a column named epoch is the axis."""
+    """The columns of metrics.csv over the epochs, those that belong together in one panel.
+
+    history: column -> values, NaN where nothing was measured; a column named epoch is the axis.
+    """
     columns = {name: values for name, values in history.items() if name != "epoch"}
-    epochs = history.get("epoch") or range(1, 1 + max(map(len, columns.values()), default=0))
-    across = min(4, max(1, len(columns)))
-    figure, panels = _panels(math.ceil(len(columns) / across) or 1, across)
-    for axes, (name, values) in zip(panels, columns.items(), strict=False):
-        axes.plot(list(epochs)[: len(values)], values, marker=".", linewidth=1.5)
-        _label(axes, name, "epoch", "")
-    for axes in panels[max(1, len(columns)) :]:
+    epochs = list(history.get("epoch") or range(1, 1 + max(map(len, columns.values()), default=0)))
+    panels_of: dict[str, list[str]] = {}
+    for name in columns:
+        panels_of.setdefault(_panel(name), []).append(name)
+    across = min(3, max(1, len(panels_of)))
+    figure, panels = _panels(math.ceil(len(panels_of) / across) or 1, across)
+    for axes, (title, names) in zip(panels, panels_of.items(), strict=False):
+        for name in names:
+            points = [(e, v) for e, v in zip(epochs, columns[name], strict=False) if v == v]
+            label = name.removeprefix(title.split(" ")[0]).strip("/ ") or name
+            axes.plot(*zip(*points, strict=True), marker=".", linewidth=1.2, label=label)
+        _label(axes, title, "epoch", "")
+        if len(names) > 1:
+            axes.legend(fontsize=7, frameon=False)
+    for axes in panels[max(1, len(panels_of)) :]:
         axes.set_axis_off()
     _save(figure, path)
+
+
+def _panel(column: str) -> str:
+    """The title of the panel that shows a column: train/box -> train, val/box AP50 -> val box."""
+    kind, _, name = column.partition("/")
+    if kind == "val":
+        return f"val {name.split(' ')[0]}"
+    return column if column == "train/total" or not name else kind
 
 
 def plot_precision_recall(
