@@ -15,6 +15,7 @@ from yolor_gp.errors import UserError
 
 if TYPE_CHECKING:
     from yolor_gp.model import Model, TrainedRun, check_dataset, load, resume
+    from yolor_gp.plugins import load_plugins
     from yolor_gp.results import Predictions, Result
     from yolor_gp.structures.eval_result import EvalResult
 
@@ -22,7 +23,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "EvalResult", "Model", "Predictions", "Result", "TrainedRun", "UserError", "check_dataset",
-    "load", "resume",
+    "load", "load_plugins", "resume",
 ]  # fmt: skip
 
 _HOMES = {
@@ -33,6 +34,7 @@ _HOMES = {
     "TrainedRun": "yolor_gp.model",
     "check_dataset": "yolor_gp.model",
     "load": "yolor_gp.model",
+    "load_plugins": "yolor_gp.plugins",
     "resume": "yolor_gp.model",
 }
 

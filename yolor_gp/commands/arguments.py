@@ -12,6 +12,7 @@ from typing import Any, NoReturn
 from yolor_gp.commands.known_flags import known_answer, same_flag
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
+from yolor_gp.plugins import load_plugins
 
 _ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")
 """`epochs=100`, as some programs take their arguments."""
@@ -25,6 +26,13 @@ class Arguments(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
         super().__init__(allow_abbrev=False, **options)
+        self.add_argument(
+            "--plugins",
+            nargs="+",
+            metavar="MODULE",
+            default=argparse.SUPPRESS,
+            help="modules or .py files that bring blocks, measures, ...: see docs/extending.md",
+        )
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
         """Parse `arguments` (None: the process's own). Raises `UserError`."""
@@ -35,7 +43,9 @@ class Arguments(argparse.ArgumentParser):
         problems = [problem for problem in unknown if problem]
         if problems:
             raise UserError(*problems)
-        return self.parse_args(words)
+        options = self.parse_args(words)
+        load_plugins(vars(options).pop("plugins", ()))
+        return options
 
     def error(self, message: str) -> NoReturn:
         """Raise `UserError` instead of printing the usage and leaving."""

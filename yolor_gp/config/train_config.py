@@ -51,6 +51,7 @@ class LossConfig(Settings):
     """Gains before scaling (by classes / 80, 3 / levels and, where asked, image size)."""
 
     box: float = Field(0.05, ge=0)
+    box_iou: str = Field("ciou", description="iou, giou, diou, ciou or a plugin's")
     classification: float = Field(0.3, ge=0)
     objectness: float = Field(0.7, ge=0)
     objectness_scales_with_size: bool = Field(False, description="times (image / 640)^2")

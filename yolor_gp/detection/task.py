@@ -28,6 +28,8 @@ from yolor_gp.detection.weights import (
     Weights,
     build_detector,
     describe,
+    needed_plugins,
+    plugins_named,
     read_weights,
     transfer,
 )
@@ -35,6 +37,7 @@ from yolor_gp.engine.distributed.context import World, share_of
 from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
+from yolor_gp.losses.box_loss import find_box_iou
 from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.builder import check_model, without_masks
 from yolor_gp.models.network import DetectionNetwork
@@ -77,12 +80,14 @@ class ChosenModel:
         weights: To begin with; None for fresh ones.
         source: What messages call the weights.
         resumed: Class names of the run that is resumed, whose weights are put back later.
+        plugins: That its file was made with and that are not loaded.
     """
 
     spec: ModelSpec
     weights: Weights | None = None
     source: str | None = None
     resumed: tuple[str, ...] | None = None
+    plugins: tuple[str, ...] = ()
 
 
 def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel:
@@ -100,14 +105,18 @@ def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel
         spec = weights.spec
     else:
         raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
-    check_model(spec, config.image_size)
+    plugins = () if weights is None else weights.plugins
+    with plugins_named(plugins, source or spec.file):
+        check_model(spec, config.image_size)
+    find_box_iou(config.recipe.loss.box_iou)
     return ChosenModel(spec, weights, source)
 
 
 def resumed_model(description: dict[str, Any]) -> ChosenModel:
     """The model of a training checkpoint, from its description."""
     spec = ModelSpec.from_text(description[MODEL_YAML], "the checkpoint's model")
-    return ChosenModel(spec, resumed=tuple(description[NAMES]))
+    plugins = needed_plugins(description)
+    return ChosenModel(spec, resumed=tuple(description[NAMES]), plugins=plugins)
 
 
 def build_detection_network(
@@ -127,7 +136,8 @@ def build_detection_network(
                 f"{config.data}: class names differ from those of the resumed run; resume with the"
                 " data it was trained on"
             )
-        return build_detector(chosen.spec, names, chosen.spec.file, device), "resumed"
+        with plugins_named(chosen.plugins, chosen.spec.file):
+            return build_detector(chosen.spec, names, chosen.spec.file, device), "resumed"
     spec = chosen.spec.with_classes(len(names))
     if config.boxes_only or data.train.has_boxes_only:
         spec = without_masks(spec)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,8 +23,9 @@ from yolor_gp.interop.transfer import TransferReport
 from yolor_gp.interop.transfer import transfer as transfer_tensors
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.plugins import loaded_plugins
 
-MODEL_YAML, NAMES, IMAGE_SIZE = "model_yaml", "names", "image_size"
+MODEL_YAML, NAMES, IMAGE_SIZE, PLUGINS = "model_yaml", "names", "image_size", "plugins"
 """Keys of the description that travels with weights."""
 
 
@@ -32,12 +34,16 @@ _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
 @dataclass(frozen=True)
 class Weights:
-    """Tensors by name and what they belong to. image_size: trained at, None when unknown."""
+    """Tensors by name and what they belong to.
+
+    image_size: trained at, None when unknown; plugins: that were loaded in the training.
+    """
 
     spec: ModelSpec
     names: tuple[str, ...]
     tensors: Mapping[str, Tensor]
     image_size: int | None = None
+    plugins: tuple[str, ...] = ()
 
 
 def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
@@ -46,6 +52,7 @@ def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
         MODEL_YAML: network.spec.resolved_yaml,
         NAMES: list(network.names),
         IMAGE_SIZE: image_size,
+        PLUGINS: list(loaded_plugins()),
     }
 
 
@@ -102,7 +109,8 @@ def open_detector(
     spec = _with_classes(weights.spec, classes)
     if spec.num_classes == weights.spec.num_classes and names in (None, weights.names):
         return network_of(weights, source, device=device), weights.image_size
-    network = build_detector(spec, names, source, device)
+    with plugins_named(weights.plugins, source):
+        network = build_detector(spec, names, source, device)
     transfer(network, weights)
     return network.eval(), weights.image_size
 
@@ -116,7 +124,8 @@ def network_of(
     weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
 ) -> DetectionNetwork:
     """The network that `weights`, read from `path`, belong to; in eval mode on `device`."""
-    network = build_detector(weights.spec, weights.names, path, device)
+    with plugins_named(weights.plugins, path):
+        network = build_detector(weights.spec, weights.names, path, device)
     try:
         network.load_state_dict(dict(weights.tensors))
     except RuntimeError as error:
@@ -157,6 +166,29 @@ def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
     return transfer_tensors(weights.tensors, network, weights.names)
 
 
+def needed_plugins(description: Mapping[str, Any]) -> tuple[str, ...]:
+    """The plugins that a description names and that are not loaded."""
+    named = description.get(PLUGINS)
+    words = named if isinstance(named, list) else []
+    missing = [word[:200] for word in words if isinstance(word, str)]
+    return tuple(word for word in missing if word not in loaded_plugins())
+
+
+@contextmanager
+def plugins_named(plugins: Sequence[str], path: str | Path) -> Iterator[None]:
+    """Around the building of a network: what fails names the plugins that its file was made with.
+
+    They are never loaded by themselves: the file is somebody else's word.
+    """
+    try:
+        yield
+    except UserError as error:
+        if not plugins:
+            raise
+        hint = f"{path}: was made with --plugins {' '.join(plugins)}; say so to load them"
+        raise UserError(*error.problems, hint) from None
+
+
 def _with_classes(spec: ModelSpec, classes: int | tuple[str, ...] | None) -> ModelSpec:
     if classes is None:
         return spec
@@ -173,9 +205,11 @@ def _own_weights(archive: TorchArchive) -> Weights:
         }:
             spec = ModelSpec.from_text(text, archive.file)
             size = others.get(IMAGE_SIZE)
+            plugins = needed_plugins({str(key): value for key, value in others.items()})
             tensors = archive.tensors(_references(network, archive.file))
             class_names = tuple(str(name)[:200] for name in names if isinstance(name, str))
-            return Weights(spec, class_names, tensors, size if isinstance(size, int) else None)
+            trained_at = size if isinstance(size, int) else None
+            return Weights(spec, class_names, tensors, trained_at, plugins)
     raise UserError(f"{archive.file}: holds no detection network")
 
 

@@ -1,20 +1,67 @@
-"""How far the positives' boxes are from their objects: 1 - CIoU."""
+"""How far the positives' boxes are from their objects: 1 - CIoU, or another measure of overlap.
+
+torchvision's losses give the same numbers (a test compares them); `ops.iou` also has the matrix
+form and works on boxes of no size.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from torch import Tensor
 
+from yolor_gp.config.suggest import did_you_mean
+from yolor_gp.errors import UserError
 from yolor_gp.losses.assigner import Assignment
 from yolor_gp.ops.anchor_decode import decode_boxes
 from yolor_gp.ops.iou import paired_iou
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction
 
+BoxIou = Callable[[Tensor, Tensor], Tensor]
+"""predicted f32[P, 4], truth f32[P, 4], xyxy in any unit -> f32[P], 1 where they are equal;
+differentiable."""
+
+_measures: dict[str, BoxIou] = {
+    "iou": partial(paired_iou, measure="iou"),
+    "giou": partial(paired_iou, measure="giou"),
+    "diou": partial(paired_iou, measure="diou"),
+    "ciou": partial(paired_iou, measure="ciou"),
+}
+
+
+def register_box_iou(name: str) -> Callable[[BoxIou], BoxIou]:
+    """Enter a measure that recipes may name in `loss.box_iou`. Raises `ValueError` when taken."""
+
+    def enter(measure: BoxIou) -> BoxIou:
+        if name in _measures:
+            raise ValueError(f"box measure '{name}' is registered twice")
+        _measures[name] = measure
+        return measure
+
+    return enter
+
+
+def find_box_iou(name: str) -> BoxIou:
+    """The measure of that name. Raises `UserError` naming those there are."""
+    if name not in _measures:
+        known = ", ".join(_measures)
+        raise UserError(
+            f"loss.box_iou: unknown measure '{name}'{did_you_mean(name, _measures)}"
+            f" (known: {known}; --plugins may bring more)"
+        )
+    return _measures[name]
+
 
 def box_overlaps(
-    level: LevelPrediction, logits: Tensor, positives: Assignment, targets: Targets
+    level: LevelPrediction,
+    logits: Tensor,
+    positives: Assignment,
+    targets: Targets,
+    measure: BoxIou,
 ) -> Tensor:
-    """CIoU of every positive with its object: f32[P], in -1..1, differentiable.
+    """The measure of every positive with its object: f32[P], at most 1, differentiable.
 
     logits: f32[P, >= 4], the positives' rows of `level.logits`. In grid units, as the reference: in
     pixels the measure's small constants would weigh less.
@@ -23,4 +70,4 @@ def box_overlaps(
     cells[:, 0], cells[:, 1] = positives.column, positives.row
     anchors = level.anchors.float()[positives.anchor] / level.stride
     predicted = decode_boxes(logits[:, :4], cells, anchors, 1)
-    return paired_iou(predicted, targets.boxes[positives.target] / level.stride, "ciou")
+    return measure(predicted, targets.boxes[positives.target] / level.stride)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.losses.assigner import Assignment, assign
-from yolor_gp.losses.box_loss import box_overlaps
+from yolor_gp.losses.box_loss import box_overlaps, find_box_iou
 from yolor_gp.losses.focal import binary_cross_entropy
 from yolor_gp.losses.mask_loss import mask_loss
 from yolor_gp.ops.to_device import to_device
@@ -53,6 +53,7 @@ class DetectionLoss:
         self.image_size = image_size
         self.reduce_counts = reduce_counts
         self.world_size = world_size
+        self._measure = find_box_iou(config.box_iou)
         self._anchors = None if anchors is None else list(anchors)
 
     def __call__(self, raw: RawPredictions, targets: Targets) -> LossParts:
@@ -68,7 +69,7 @@ class DetectionLoss:
         for index, (level, matched) in enumerate(zip(raw.levels, positives, strict=True)):
             found = matched.to(device)
             logits = level.logits[found.image, found.anchor, found.row, found.column].float()
-            overlaps = box_overlaps(level, logits, found, there)
+            overlaps = box_overlaps(level, logits, found, there, self._measure)
             box = box + (1 - overlaps).sum() / counts[index]
             objectness = objectness + self._objectness(index, level, found, overlaps.detach())
             classification = classification + self._classes(logits, found, there) / counts[index]
