@@ -58,7 +58,7 @@ class PickleMachine:
             "DUP": lambda: self.top(),
         }  # fmt: skip
 
-    def step(self, name: str, argument: Any) -> None:
+    def step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 a list of opcodes
         """Carry out one opcode."""
         if name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])

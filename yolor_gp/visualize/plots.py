@@ -33,7 +33,8 @@ def plot_training(history: Mapping[str, Sequence[float]], path: str | Path) -> N
     figure, panels = _panels(math.ceil(len(panels_of) / across) or 1, across)
     for axes, (title, names) in zip(panels, panels_of.items(), strict=False):
         for name in names:
-            points = [(e, v) for e, v in zip(epochs, columns[name], strict=False) if v == v]
+            pairs = zip(epochs, columns[name], strict=False)
+            points = [(epoch, value) for epoch, value in pairs if math.isfinite(value)]
             label = name.removeprefix(title.split(" ")[0]).strip("/ ") or name
             axes.plot(*zip(*points, strict=True), marker=".", linewidth=1.2, label=label)
         _label(axes, title, "epoch", "")

@@ -131,7 +131,8 @@ def _serve(handle: int) -> None:
 
 
 def _receive_plan(connection: Connection, channel: socket.socket) -> tuple[BatchPlan, range]:
-    plan, rows, processes, has_store = pickle.loads(connection.recv_bytes())
+    # From the parent process, through a pipe nobody else has.
+    plan, rows, processes, has_store = pickle.loads(connection.recv_bytes())  # noqa: S301
     plan.dataset.join_workers(processes, _receive_handle(channel) if has_store else None)
     return plan, rows
 

@@ -291,7 +291,8 @@ def _start_heartbeat(rank: int, size: int, timeout: float, prefix: str, objects:
     store = _connect(timedelta(seconds=max(timeout, 10)))
 
     def leave(message: str) -> None:
-        print(lost_peer_message(message, rank), file=sys.stderr, flush=True)
+        sys.stderr.write(lost_peer_message(message, rank) + "\n")
+        sys.stderr.flush()
         # The main thread may be inside a collective that never returns.
         os._exit(EXIT_LOST_PEER)
 
