@@ -256,7 +256,7 @@ def test_python_takes_every_flag_of_the_command() -> None:
     known = {option for action in _parser()._actions for option in action.option_strings}
     flags = {f"--{name.replace('_', '-')}" for name in TrainFlags.__annotations__}
     assert flags <= known
-    fields = {action.dest for action in _parser()._actions} - {"help", "set", "project"}
+    fields = {action.dest for action in _parser()._actions} - {"help", "set", "project", "plugins"}
     assert request_of(dict.fromkeys(fields, 0)).given.keys() <= fields
 
 
