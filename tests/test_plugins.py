@@ -2,64 +2,154 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from pathlib import Path
 
+import cv2
+import numpy as np
 import pytest
 import torch
+from numpy.random import default_rng
 from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, generalized_box_iou_loss
 
 import yolor_gp
 from tests.tiny_network import TINY
-from yolor_gp import UserError
+from yolor_gp import UserError, plugins
+from yolor_gp.data.augment import transforms
+from yolor_gp.data.augment.transforms import Transforms, register_transform
+from yolor_gp.data.labels import formats
+from yolor_gp.data.labels.instances import Instances, no_instances
+from yolor_gp.engine import loggers
+from yolor_gp.losses import box_loss
 from yolor_gp.losses.box_loss import find_box_iou, register_box_iou
+from yolor_gp.models import builder  # noqa: F401  (built-in blocks are entered before any test)
+from yolor_gp.models.blocks import registry
 from yolor_gp.plugins import load_plugins, loaded_plugins
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "plugins"
-TRAIN = ["--data", "few.yaml", "--hyp", "demo", "--img", "64", "--batch-size", "4", "--epochs",
-         "1", "--workers", "0", "--device", "cpu", "--precision", "float32"]  # fmt: skip
+REGISTRIES = [(registry, "_BLOCKS"), (box_loss, "_measures"), (transforms, "_makers"),
+              (loggers, "_openers"), (formats, "_readers"), (plugins, "_loaded")]  # fmt: skip
 
 
-def program(name: str, *words: str, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A program of the top level, in a process of its own."""
-    return subprocess.run(
-        [sys.executable, str(ROOT / f"{name}.py"), *words],
-        cwd=folder, capture_output=True, text=True, check=False,
-    )  # fmt: skip
+@pytest.fixture(autouse=True)
+def fresh_doors(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a test registers is gone after it."""
+    for module, name in REGISTRIES:
+        monkeypatch.setattr(module, name, dict(getattr(module, name)))
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A model file that names a plugin's block, and a few pictures."""
-    where = tmp_path_factory.mktemp("plugins")
+def few(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data set of a few pictures."""
+    file = tmp_path_factory.mktemp("plugins") / "few.yaml"
+    file.write_text(
+        f"path: {file.parent / 'few'}\n"
+        "shapes: {train: 8, val: 4, size: 64, max_objects: 3, seed: 3}\n"
+    )
+    return file
+
+
+def train(model: str | Path, data: Path, folder: Path, **flags: object) -> yolor_gp.TrainedRun:
+    """One epoch."""
+    words = {"hyp": "demo", "img": 64, "batch_size": 4, "epochs": 1, "workers": 0} | flags
+    return yolor_gp.load(model, device="cpu").train(data, project=folder, **words)  # type: ignore[arg-type]
+
+
+def example(name: str) -> str:
+    return str(EXAMPLES / f"{name}.py")
+
+
+def test_a_block_trains_and_is_named_in_the_weights(
+    few: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     text = Path(TINY).read_text()
     line = "- {block: SqueezeExcite, ratio: 2, from: p4, name: weighed}\n"
     text = text.replace("head:\n", f"{line}head:\n").replace("[p3, p4]", "[p3, weighed]")
-    (where / "squeezed.yaml").write_text(text)
-    (where / "few.yaml").write_text(
-        "path: few\nshapes: {train: 8, val: 4, size: 64, max_objects: 3, seed: 3}\n"
+    model = tmp_path / "squeezed.yaml"
+    model.write_text(text)
+    with pytest.raises(UserError, match="unknown block 'SqueezeExcite'"):
+        train(model, few, tmp_path)
+    with monkeypatch.context() as loaded:
+        for module, name in REGISTRIES:
+            loaded.setattr(module, name, dict(getattr(module, name)))
+        load_plugins([example("squeeze")])
+        best = train(model, few, tmp_path).best
+        assert yolor_gp.load(best, device="cpu").val(few, img=64).bbox["AR100"] >= 0
+    with pytest.raises(UserError, match=f"was made with --plugins {example('squeeze')}"):
+        yolor_gp.load(best, device="cpu")
+
+
+def test_a_measure_trains(few: Path, tmp_path: Path) -> None:
+    load_plugins([example("square_iou")])
+    other = train(TINY, few, tmp_path, set={"loss.box_iou": "square_iou"})
+    usual = train(TINY, few, tmp_path)
+    assert other.history[0]["train/box"] > usual.history[0]["train/box"]
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_transform_trains(few: Path, tmp_path: Path, workers: int) -> None:
+    """Worker processes import it too."""
+    load_plugins([example("quarter_turn")])
+    words = {"augment.transforms": "[{QuarterTurn: {probability: 1.0}}]", "augment.mosaic": 0}
+    turned = train(TINY, few, tmp_path, set=words, workers=workers)
+    usual = train(TINY, few, tmp_path, set={"augment.mosaic": 0})
+    assert turned.history[0]["train/box"] != usual.history[0]["train/box"]
+
+
+def test_a_quarter_turn_takes_labels_along() -> None:
+    load_plugins([example("quarter_turn")])
+    image = np.zeros((40, 40, 3), np.uint8)
+    image[4:10, 20:32] = 255
+    box = np.array([[20, 4, 32, 10]], np.float32)
+    outline = box[:, [0, 1, 2, 1, 2, 3, 0, 3]].reshape(4, 2)
+    one = np.ones(1, np.int64)
+    instances = Instances(box, one, outline, 4 * one, one, np.zeros(1, np.bool_))
+    turn = Transforms([{"QuarterTurn": {"probability": 1}}])
+    seen = set()
+    for seed in range(12):
+        picture, moved = turn(default_rng(seed), image, instances)
+        left, top, right, bottom = moved.boxes[0].astype(int).tolist()
+        seen.add((left, top, right, bottom))
+        assert picture[top:bottom, left:right].all()
+        assert picture.sum() == image.sum()
+        assert (moved.outline_boxes() == moved.boxes).all()
+    assert len(seen) == 3
+
+
+def test_transforms_are_checked() -> None:
+    load_plugins([example("quarter_turn")])
+    for entry, message in (
+        ({"QuaterTurn": {}}, r"transforms\[0\]: unknown transform .*; did you mean 'QuarterTurn'"),
+        ({"QuarterTurn": {"propability": 1}}, "has no argument 'propability'; did you mean"),
+        ({"QuarterTurn": {"probability": 2}}, "refuses its arguments: probability 2 is not in"),
+    ):
+        with pytest.raises(UserError, match=message):
+            Transforms([entry])
+
+    @register_transform("Halve")
+    class Halve:
+        def __call__(self, generator: object, image: np.ndarray, instances: Instances) -> object:
+            return image[::2, ::2], instances
+
+    with pytest.raises(UserError, match=r"Halve turned .* size and type must stay"):
+        Transforms([{"Halve": {}}])(default_rng(0), np.zeros((8, 8, 3), np.uint8), no_instances())
+
+
+def test_a_transform_of_a_notebook_needs_no_workers(few: Path, tmp_path: Path) -> None:
+    load_plugins([example("quarter_turn")])
+    transforms._makers["QuarterTurn"] = type(
+        "QuarterTurn", (transforms._makers["QuarterTurn"],), {"__module__": "__main__"}
     )
-    return where
+    words = {"augment.transforms": "[{QuarterTurn: {}}]"}
+    with pytest.raises(UserError, match=r"defined in a notebook .* or use --workers 0"):
+        train(TINY, few, tmp_path, set=words, workers=2)
+    train(TINY, few, tmp_path, set=words)
 
 
-def test_a_block_and_a_measure_train_and_are_named_in_the_weights(folder: Path) -> None:
-    block, measure = str(EXAMPLES / "squeeze.py"), str(EXAMPLES / "square_iou.py")
-    without = program("train", "--cfg", "squeezed.yaml", *TRAIN, folder=folder)
-    assert without.returncode == 2
-    assert "unknown block 'SqueezeExcite'" in without.stderr
-    plugins = ["--plugins", block, measure]
-    words = ["--cfg", "squeezed.yaml", *TRAIN, "--set", "loss.box_iou=square_iou", *plugins]
-    trained = program("train", *words, folder=folder)
-    assert trained.returncode == 0, trained.stderr
-    weights = "runs/train/exp/weights/best.pt"
-    asked = ["--weights", weights, "--data", "few.yaml", "--device", "cpu", "--workers", "0"]
-    refused = program("val", *asked, folder=folder)
-    assert refused.returncode == 2
-    assert f"was made with --plugins {block} {measure}" in refused.stderr
-    found = program("val", *asked, "--plugins", block, folder=folder)
-    assert found.returncode == 0, found.stderr
+def test_a_logger_is_told(few: Path, tmp_path: Path) -> None:
+    load_plugins([example("json_lines")])
+    run = train(TINY, few, tmp_path, log=["json_lines"], epochs=2)
+    assert len((run.folder / "epochs.jsonl").read_text().splitlines()) == 2
 
 
 def test_plugins_that_fail_are_told(tmp_path: Path) -> None:
@@ -110,5 +200,46 @@ def test_measures_are_known_by_name() -> None:
 
 def test_the_page_shows_the_examples() -> None:
     page = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
-    for example in EXAMPLES.glob("*.py"):
-        assert f"examples/plugins/{example.name}" in page
+    for file in EXAMPLES.glob("*.py"):
+        assert f"examples/plugins/{file.name}" in page
+
+
+HEAD = "file,width,height,class,xmin,ymin,xmax,ymax\n"
+
+
+@pytest.fixture
+def fruit(tmp_path: Path) -> Path:
+    """Two pictures a part, labelled in a CSV; an apple is bright, a pear is dark."""
+    for part in ("train", "val"):
+        lines = HEAD
+        for number in range(2):
+            picture = np.full((60, 80, 3), 128, np.uint8)
+            picture[10:30, 20:50] = 250
+            cv2.imwrite(str(tmp_path / f"{part}{number}.png"), picture)
+            lines += f"{part}{number}.png,80,60,apple,20,10,50,30\n"
+        (tmp_path / f"{part}.csv").write_text(lines)
+    file = tmp_path / "fruit.yaml"
+    file.write_text("format: csv_boxes\ntrain: train.csv\nval: val.csv\nnames: [apple, pear]\n")
+    return file
+
+
+def test_a_data_format_is_examined_and_trains(fruit: Path) -> None:
+    with pytest.raises(UserError, match=r"fruit\.yaml: unknown format 'csv_boxes'"):
+        train(TINY, fruit, fruit.parent)
+    load_plugins([example("csv_boxes")])
+    report = yolor_gp.check_dataset(fruit)
+    assert report.splits["train"].objects == 2
+    assert not report.errors
+    run = train(TINY, fruit, fruit.parent, batch_size=2)
+    assert yolor_gp.load(run.best, device="cpu").val(fruit, img=64).bbox["AR100"] >= 0
+
+
+def test_problems_of_a_data_format_are_told(fruit: Path) -> None:
+    load_plugins([example("csv_boxes")])
+    labels = fruit.parent / "train.csv"
+    labels.write_text(f"{HEAD}train0.png,80,60,aple,20,10,50,30\n")
+    with pytest.raises(UserError, match=r"train\.csv:2: class 'aple' is not one of apple, pear"):
+        train(TINY, fruit, fruit.parent)
+    labels.write_text(f"{HEAD}train0.png,80,60,apple,20,10,120,30\ntrain1.png,80,60,,,,,\n")
+    kinds = {finding.kind for finding in yolor_gp.check_dataset(fruit).warnings}
+    assert "box partly outside" in kinds

@@ -18,6 +18,8 @@ from yolor_gp.errors import UserError
 GROUP = "yolor_gp.plugins"
 """The entry-point group under which an installed package may offer a module by a short name."""
 
+_FILE_MODULES = "yolor_gp_plugin_"
+
 _loaded: dict[str, None] = {}
 
 
@@ -41,6 +43,11 @@ def loaded_plugins() -> tuple[str, ...]:
     return tuple(_loaded)
 
 
+def is_plugin_file(module: str) -> bool:
+    """Whether a module of this name was made from a file, and is imported by that alone."""
+    return module.startswith(_FILE_MODULES)
+
+
 def _import(name: str) -> None:
     offered = {entry.name: entry.value for entry in entry_points(group=GROUP)}
     try:
@@ -58,7 +65,7 @@ def _import(name: str) -> None:
 def _import_file(file: Path) -> None:
     if not file.is_file():
         raise UserError(f"--plugins {file}: no such file")
-    module_name = f"yolor_gp_plugin_{file.stem}"
+    module_name = f"{_FILE_MODULES}{file.stem}"
     spec = importlib.util.spec_from_file_location(module_name, file)
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)

@@ -69,7 +69,7 @@ _TRAIN = {
     "evolve-population": "not built in: --hyp auto chooses, --set tries",
     "resume-evolve": "not built in: --hyp auto chooses, --set tries",
     "bucket": "nothing is uploaded or downloaded",
-    "entity": "nothing is uploaded; curves are in metrics.csv and TensorBoard",
+    "entity": "use --log wandb with the variable WANDB_ENTITY",
     "upload-dataset": "nothing is uploaded",
     "bbox-interval": "pictures of batches are in the run folder",
     "artifact-alias": "nothing is uploaded",

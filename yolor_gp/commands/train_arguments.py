@@ -76,6 +76,8 @@ def _parser() -> Arguments:
         help="keep the weights of every so many epochs apart, as weights/epochN.pt")  # fmt: skip
     add("--skip-limit", type=whole_number(1), metavar="N",
         help="give up after N non-finite steps in a row (default: 10)")  # fmt: skip
+    add("--log", nargs="+", metavar="LOGGER",
+        help="csv (always written), tensorboard, wandb, mlflow (default: tensorboard)")  # fmt: skip
     add("--log-gradients", action="store_true",
         help="write gradients.json, for scripts/gradient_paths.py --gradients")  # fmt: skip
     add("--sync-bn", dest="sync_batchnorm", nargs="?", const="on",

@@ -12,6 +12,11 @@ names: [cat, dog]                           # or {0: cat, 1: dog}
 
 path: datasets/shapes                       # drawn on first use
 shapes: {train: 1500, val: 200}
+
+format: csv_boxes                           # of a plugin, which knows what the rest means
+train: train.csv
+val: val.csv
+names: [cat, dog]
 """
 
 from __future__ import annotations
@@ -28,6 +33,9 @@ from yolor_gp.config.yaml_source import Node, load_yaml
 from yolor_gp.errors import UserError, raise_problems
 
 Split = Literal["train", "val", "test"]
+
+FORMS = ("coco", "yolo", "shapes")
+"""Those that are built in."""
 
 
 class ShapesConfig(Settings):
@@ -55,6 +63,7 @@ class _DataFile(Settings):
     train: str | list[str] | None = None
     val: str | list[str] | None = None
     test: str | list[str] | None = Field(None, description="for val.py --split test")
+    format: str | None = Field(None, description="a plugin's; None: told by the other keys")
     annotations: AnnotationFiles | None = None
     names: list[str] | dict[str, str] | None = None
     nc: int | None = Field(None, ge=1)
@@ -68,11 +77,12 @@ class DataConfig:
     """A data set to open. Paths are absolute.
 
     train, val, test: files and folders of the images; annotations: split -> COCO JSON (form
-    "coco"); names: class names by label (form "yolo"; the other forms know them from the data).
+    "coco"); names: class names by label (form "yolo", and plugins' where they are given; the other
+    forms know them from the data).
     """
 
     file: Path
-    form: Literal["coco", "yolo", "shapes"]
+    form: str
     root: Path
     train: tuple[Path, ...]
     val: tuple[Path, ...]
@@ -102,7 +112,8 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
     form = _form(settings, node, file)
     base = Path.cwd() if form == "shapes" else file.resolve().parent
     root = Path(directory).absolute() if directory is not None else base / settings.path
-    names = _class_names(settings, node, file) if form == "yolo" else ()
+    wants_names = form == "yolo" or (form not in FORMS and settings.names is not None)
+    names = _class_names(settings, node, file) if wants_names else ()
     files = {} if settings.annotations is None else settings.annotations.model_dump()
     return DataConfig(
         file=file,
@@ -117,8 +128,10 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
     )
 
 
-def _form(settings: _DataFile, node: Node, file: Path) -> Literal["coco", "yolo", "shapes"]:
-    """Tell the three forms apart by their keys; refuse keys that contradict each other."""
+def _form(settings: _DataFile, node: Node, file: Path) -> str:
+    """The form that is named, or else told by its keys; refuse keys that contradict each other."""
+    if settings.format is not None and settings.format not in FORMS:
+        return settings.format
     if settings.shapes is not None:
         others = [
             key for key in ("train", "val", "annotations", "names", "nc") if key in node.value

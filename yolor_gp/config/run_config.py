@@ -54,6 +54,7 @@ class RunConfig(Settings):
     save_every: int = Field(0, ge=0, description="optimizer steps; 0: once an epoch")
     skip_limit: int = Field(10, ge=1, description="non-finite steps in a row before giving up")
     log_gradients: bool = Field(False, description="measure |gradient| per layer and channel")
+    log: tuple[str, ...] = Field(("tensorboard",), description="loggers beside metrics.csv")
     timeout: float = Field(600, gt=0, description="seconds a collective may take")
     heartbeat: float = Field(120, gt=0, description="seconds of silence of a lost process")
 
@@ -64,7 +65,7 @@ class RunConfig(Settings):
 
 FREE_ON_RESUME = (
     "device", "workers", "cache", "compile", "deterministic", "sync_batchnorm", "save_every",
-    "save_period",    "skip_limit", "log_gradients", "timeout", "heartbeat",
+    "save_period", "skip_limit", "log_gradients", "log", "timeout", "heartbeat",
 )  # fmt: skip
 """Fields that may differ from the resumed run."""
 

@@ -83,6 +83,9 @@ class AugmentConfig(Settings):
     flip_left_right: float = Field(0.5, ge=0, le=1)
     flip_up_down: float = Field(0.0, ge=0, le=1)
     multi_scale: float = Field(0.0, ge=0, lt=1, description="image size 1 +- this, each step")
+    transforms: list[dict[str, dict[str, Any]]] = Field(
+        default_factory=list, description="of plugins, [{Name: {argument: value}}, ...]"
+    )
     albumentations: list[dict[str, dict[str, Any]]] = Field(
         default_factory=list, description="[{TransformName: {argument: value}}, ...]"
     )

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from pathlib import Path
 from typing import Literal
 
 from yolor_gp.config.data_config import DataConfig, Split
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.annotation_table import AnnotationTable
 from yolor_gp.data.labels.coco_dataset import coco_truth, open_coco
-from yolor_gp.data.labels.yolo_txt import open_yolo, yolo_truth
+from yolor_gp.data.labels.formats import read_registered
+from yolor_gp.data.labels.table_truth import table_truth
+from yolor_gp.data.labels.yolo_txt import open_yolo
 from yolor_gp.data.selection import LoadTruth, Selection
 from yolor_gp.data.shapes.data_set import draw_shapes
 from yolor_gp.errors import UserError
@@ -33,20 +37,44 @@ def open_dataset(
     return DetectionDataset(name, *opened, image_size=image_size, cache=cache)
 
 
-def _open(config: DataConfig, split: Split) -> tuple[AnnotationTable, str, LoadTruth]:
-    """The labels, their fingerprint, and what reads the truth."""
-    if config.form == "yolo":
-        table, fingerprint = open_yolo(config.images(split), config.names)
-        return table, fingerprint, lambda: yolo_truth(table)
-    if config.form == "shapes":
-        assert config.shapes is not None
-        if split == "test":
-            raise UserError(f"{config.file}: built-in shapes have 'train' and 'val' only")
-        file, folder = draw_shapes(config.root, split, config.shapes)
-    else:
-        sources = config.images(split)
-        if len(sources) != 1:
-            raise UserError(f"{config.file}: with 'annotations', '{split}' must be one folder")
-        file, folder = config.annotations[split], sources[0]
+Opened = tuple[AnnotationTable, str, LoadTruth]
+"""The labels, their fingerprint, and what reads the truth."""
+
+
+def _open(config: DataConfig, split: Split) -> Opened:
+    opener = _BUILT_IN.get(config.form)
+    if opener is not None:
+        return opener(config, split)
+    table, fingerprint = read_registered(config, split)
+    return table, fingerprint, lambda: table_truth(table)
+
+
+def _open_yolo(config: DataConfig, split: Split) -> Opened:
+    table, fingerprint = open_yolo(config.images(split), config.names)
+    return table, fingerprint, lambda: table_truth(table)
+
+
+def _open_coco(config: DataConfig, split: Split) -> Opened:
+    sources = config.images(split)
+    if len(sources) != 1:
+        raise UserError(f"{config.file}: with 'annotations', '{split}' must be one folder")
+    return _open_json(config.annotations[split], sources[0])
+
+
+def _open_shapes(config: DataConfig, split: Split) -> Opened:
+    assert config.shapes is not None
+    if split == "test":
+        raise UserError(f"{config.file}: built-in shapes have 'train' and 'val' only")
+    return _open_json(*draw_shapes(config.root, split, config.shapes))
+
+
+def _open_json(file: Path, folder: Path) -> Opened:
     table, fingerprint = open_coco(file, folder)
     return table, fingerprint, lambda: coco_truth(file)
+
+
+_BUILT_IN: dict[str, Callable[[DataConfig, Split], Opened]] = {
+    "coco": _open_coco,
+    "yolo": _open_yolo,
+    "shapes": _open_shapes,
+}

@@ -30,6 +30,7 @@ from yolor_gp.engine.checkpoints.resume import (
 )
 from yolor_gp.engine.checkpoints.training_state import BEST, LAST
 from yolor_gp.engine.distributed.context import World, joined_world
+from yolor_gp.engine.loggers import TABLE
 from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.errors import UserError, raise_problems
@@ -67,6 +68,7 @@ class TrainFlags(TypedDict, total=False):
     exist_ok: bool
     save_every: int
     skip_limit: int
+    log: str | Sequence[str]
     log_gradients: bool
     sync_bn: Literal["auto", "on", "off"]
     timeout: float
@@ -153,7 +155,7 @@ def request_of(flags: Mapping[str, Any]) -> TrainRequest:
         given["batch_size"] = 0
     if "time" in given:
         given["time"] = seconds_of(given["time"])
-    for name in ("classes", "freeze"):
+    for name in ("classes", "freeze", "log"):
         if name in given:
             value = given[name]
             words = [value] if isinstance(value, str | int) else value
@@ -243,7 +245,7 @@ def run_folder(project: str | Path, name: str, *, exist_ok: bool) -> Path:
 
 def read_history(folder: Path) -> list[dict[str, float]]:
     """The rows of `folder/metrics.csv`; NaN where nothing was measured, [] without the file."""
-    file = folder / "metrics.csv"
+    file = folder / TABLE
     if not file.is_file():
         return []
     with file.open(encoding="utf-8", newline="") as text:

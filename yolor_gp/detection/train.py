@@ -26,6 +26,7 @@ from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_pro
 from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
 from yolor_gp.engine.checkpoints.resume import PROVENANCE_FILE, launch_identity
 from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.engine.loggers import check_loggers
 from yolor_gp.engine.precision import Precision, choose_precision, training_device
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
@@ -59,6 +60,7 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
     device = training_device(config.device, world.local_rank, world.size)
     precision = choose_precision(config.precision, device)
     seed_everything(config.seed)
+    check_loggers(config.log)
     if config.deterministic:
         use_deterministic_kernels()
     if config.batch_size:

@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 from tqdm import tqdm
 
 from yolor_gp.engine.checkpoints.progress import Progress
-from yolor_gp.engine.metrics_log import MetricsLog
+from yolor_gp.engine.loggers import RunLog
 from yolor_gp.engine.step import StepReport
 from yolor_gp.engine.task import Evaluation, Picture
 
@@ -49,7 +49,7 @@ class SilentReport:
 class TerminalReport:
     """A bar where stderr is a terminal, else a line at the start, every 30 s and per epoch."""
 
-    def __init__(self, folder: Path, log: MetricsLog, *, epochs: int, steps: int) -> None:
+    def __init__(self, folder: Path, log: RunLog, *, epochs: int, steps: int) -> None:
         self._folder, self._log = folder, log
         self._epochs, self._steps = epochs, steps
         self._bar: tqdm[Any] | None = None

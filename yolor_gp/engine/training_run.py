@@ -13,7 +13,7 @@ from yolor_gp.engine.checkpoints.progress import Progress
 from yolor_gp.engine.checkpoints.training_state import TrainingState
 from yolor_gp.engine.distributed.context import World, synchronise_batchnorm
 from yolor_gp.engine.ema import WeightAverage
-from yolor_gp.engine.metrics_log import MetricsLog
+from yolor_gp.engine.loggers import LoggedRun, RunLog
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, Precision
 from yolor_gp.engine.report import SilentReport, TerminalReport
@@ -106,8 +106,11 @@ def _report(
 ) -> TerminalReport | SilentReport:
     if not world.is_main:
         return SilentReport(world.rank)
-    log = MetricsLog(folder, resumed_at=progress.epoch if progress.history else None)
-    return TerminalReport(folder, log, epochs=config.recipe.schedule.epochs, steps=steps)
+    resumed_at = progress.epoch if progress.history else None
+    run = LoggedRun(folder, config.model_dump(mode="json"), resumed_at)
+    return TerminalReport(
+        folder, RunLog(run, config.log), epochs=config.recipe.schedule.epochs, steps=steps
+    )
 
 
 def _synchronise(task: Task, config: RunConfig, world: World, device: torch.device) -> None:

@@ -17,6 +17,7 @@ from yolor_gp.data.augment.photometric import Photometric
 from yolor_gp.data.augment.placement import place_scene
 from yolor_gp.data.augment.scene import Picture, Planes, Scene, Tile, mosaic, single
 from yolor_gp.data.augment.scratch import Scratch
+from yolor_gp.data.augment.transforms import Transforms
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.instances import Instances
 
@@ -25,7 +26,7 @@ Partners = Callable[[int, Generator, int], list[int]]
 
 
 class Augmentation:
-    """mosaic or single -> affine -> copy-paste -> mixup -> the user's list -> HSV -> flip.
+    """mosaic or single, affine, copy-paste, mixup, transforms, photometric, HSV, flip.
 
     The grey around pictures is drawn so that HSV makes it that of validation.
 
@@ -35,6 +36,7 @@ class Augmentation:
     def __init__(self, dataset: DetectionDataset, config: AugmentConfig) -> None:
         self._dataset, self._config = dataset, config
         self._scratch = Scratch()
+        self._transforms = Transforms(config.transforms) if config.transforms else None
         self._photometric = Photometric(config.albumentations) if config.albumentations else None
 
     def __call__(
@@ -60,6 +62,8 @@ class Augmentation:
             image, instances = copy_paste(generator, image, instances, config.copy_paste)
         if combine and config.mixup and generator.random() < config.mixup:
             image, instances = self._mixup(generator, index, partners, grey, image, instances)
+        if self._transforms is not None:
+            image, instances = self._transforms(generator, image, instances)
         if self._photometric is not None:
             image = self._photometric(generator, image)
         chances = generator.random(2)

@@ -10,11 +10,17 @@ from pathlib import Path
 
 from yolor_gp.config.data_config import DataConfig, Split
 from yolor_gp.data.doctor.coco_labels import read_coco_labels
-from yolor_gp.data.doctor.fingerprint import coco_fingerprint, combined, yolo_fingerprint
+from yolor_gp.data.doctor.fingerprint import (
+    coco_fingerprint,
+    combined,
+    table_fingerprint,
+    yolo_fingerprint,
+)
 from yolor_gp.data.doctor.image_files import ImageFacts, examine_image
 from yolor_gp.data.doctor.labels import LabelFacts
 from yolor_gp.data.doctor.report import Finding, Report, error, warning
 from yolor_gp.data.doctor.report_cache import read_report, write_report
+from yolor_gp.data.doctor.table_labels import read_table_labels
 from yolor_gp.data.doctor.yolo_labels import read_yolo_labels
 from yolor_gp.data.shapes.data_set import draw_shapes
 
@@ -72,20 +78,29 @@ def _coco_files(config: DataConfig, split: Split) -> tuple[Path, Path]:
 
 
 def _labels(config: DataConfig, split: Split) -> LabelFacts:
-    if config.form == "yolo":
-        return read_yolo_labels(config.images(split), config.names)
-    return read_coco_labels(*_coco_files(config, split))
+    match config.form:
+        case "yolo":
+            return read_yolo_labels(config.images(split), config.names)
+        case "coco" | "shapes":
+            return read_coco_labels(*_coco_files(config, split))
+        case _:
+            return read_table_labels(config, split)
 
 
 def _fingerprint(config: DataConfig, splits: Sequence[Split]) -> str:
     parts = [f"schema {SCHEMA}"]
-    for split in splits:
-        if config.form == "yolo":
-            part = yolo_fingerprint(config.images(split), config.names)
-        else:
-            part = coco_fingerprint(*_coco_files(config, split))
-        parts.append(f"{config.file} {split} {part}")
+    parts += [f"{config.file} {split} {_fingerprint_of(config, split)}" for split in splits]
     return combined(parts)
+
+
+def _fingerprint_of(config: DataConfig, split: Split) -> str:
+    match config.form:
+        case "yolo":
+            return yolo_fingerprint(config.images(split), config.names)
+        case "coco" | "shapes":
+            return coco_fingerprint(*_coco_files(config, split))
+        case _:
+            return table_fingerprint(config, split)
 
 
 def _examine_images(

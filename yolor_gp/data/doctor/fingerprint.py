@@ -7,7 +7,9 @@ import os
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from yolor_gp.config.data_config import DataConfig, Split
 from yolor_gp.data.labels.coco_json import content_digest
+from yolor_gp.data.labels.formats import read_registered
 from yolor_gp.data.labels.yolo_txt import find_images, label_path
 from yolor_gp.errors import UserError
 
@@ -30,6 +32,15 @@ def yolo_fingerprint(sources: Sequence[Path], names: Sequence[str]) -> str:
         return _digest([str(problem)], ())
     labels = (_content(label_path(image)) for image in images)
     return _digest([repr(tuple(names)), *labels], images)
+
+
+def table_fingerprint(config: DataConfig, split: Split) -> str:
+    """Of the labels as a plugin reads them, and of the images' sizes and times."""
+    try:
+        table, content = read_registered(config, split)
+    except UserError as problem:
+        return _digest([str(problem)], ())
+    return _digest([content], (Path(table.path(index)) for index in range(len(table))))
 
 
 def combined(parts: Iterable[str]) -> str:

@@ -25,6 +25,7 @@ from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.collate import index_maps
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
+from yolor_gp.plugins import load_plugins
 from yolor_gp.process.opencv import silence_opencv
 from yolor_gp.structures.batch import MASK_STRIDE
 
@@ -40,6 +41,17 @@ class Job:
     side: int
     slot: int
     size: int
+
+
+@dataclass(frozen=True)
+class Setup:
+    """What a worker is told first. Plugins are imported before anything of theirs is needed."""
+
+    plugins: tuple[str, ...]
+    plan: BatchPlan
+    rows: range
+    processes: int
+    has_store: bool
 
 
 @dataclass(frozen=True)
@@ -132,9 +144,11 @@ def _serve(handle: int) -> None:
 
 def _receive_plan(connection: Connection, channel: socket.socket) -> tuple[BatchPlan, range]:
     # From the parent process, through a pipe nobody else has.
-    plan, rows, processes, has_store = pickle.loads(connection.recv_bytes())  # noqa: S301
-    plan.dataset.join_workers(processes, _receive_handle(channel) if has_store else None)
-    return plan, rows
+    setup: Setup = pickle.loads(connection.recv_bytes())  # noqa: S301
+    load_plugins(setup.plugins)
+    handle = _receive_handle(channel) if setup.has_store else None
+    setup.plan.dataset.join_workers(setup.processes, handle)
+    return setup.plan, setup.rows
 
 
 def _receive_handle(channel: socket.socket) -> int:

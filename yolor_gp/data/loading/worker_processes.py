@@ -19,10 +19,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from yolor_gp.data.augment.transforms import modules_of
 from yolor_gp.data.loading.batch_plan import BatchPlan
-from yolor_gp.data.loading.worker_process import Answer, Job, Part, slot_views
+from yolor_gp.data.loading.worker_process import Answer, Job, Part, Setup, slot_views
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
+from yolor_gp.plugins import is_plugin_file, loaded_plugins
 from yolor_gp.structures.batch import MASK_STRIDE, Batch, Targets
 
 AHEAD = 3
@@ -94,10 +96,11 @@ class WorkerProcesses:
 
     def _introduce(self) -> None:
         store = self._plan.dataset.store
+        plugins = (*loaded_plugins(), *_modules_of_transforms(self._plan))
         for rows, connection, channel in zip(
             self._shares, self._connections, self._channels, strict=True
         ):
-            setup = (self._plan, rows, len(self._shares), store is not None)
+            setup = Setup(plugins, self._plan, rows, len(self._shares), has_store=store is not None)
             connection.send_bytes(pickle.dumps(setup))
             if store is not None:
                 socket.send_fds(channel, [b"h"], [store.memory.handle])
@@ -158,6 +161,11 @@ class WorkerProcesses:
             "a worker process of the loader ended unexpectedly, perhaps killed for want of memory;"
             " lower --workers, or choose --cache none"
         )
+
+
+def _modules_of_transforms(plan: BatchPlan) -> list[str]:
+    """Beside those that were loaded by name: a module may also simply have been imported."""
+    return [name for name in modules_of(plan.augment.transforms) if not is_plugin_file(name)]
 
 
 def _part(answer: Answer) -> Part:
