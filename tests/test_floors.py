@@ -17,13 +17,14 @@ PACKAGE = ROOT / "yolor_gp"
 FLOORS: dict[str, int] = {
     "errors": 0, "files": 0, "ops": 0, "process": 0, "plugins": 0,
     "structures": 1, "config": 1,
-    "models": 2, "losses": 2, "evaluation": 2, "data": 2, "visualize": 2,
-    "analysis": 3, "interop": 3, "media": 3,
-    "engine": 4,
-    "detection": 5,
-    "results": 6,
-    "model": 7,
-    "commands": 8,
+    "losses": 2, "evaluation": 2, "data": 2, "visualize": 2,
+    "models": 3,
+    "analysis": 4, "interop": 4, "media": 4,
+    "engine": 5,
+    "detection": 6,
+    "results": 7,
+    "model": 8,
+    "commands": 9,
 }  # fmt: skip
 """The floor of every room (a package or module directly under yolor_gp)."""
 

@@ -14,16 +14,19 @@ from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, genera
 import yolor_gp
 from tests.tiny_network import TINY
 from yolor_gp import UserError, plugins
+from yolor_gp.config.train_config import LossConfig, ValidationConfig
 from yolor_gp.data.augment import transforms
 from yolor_gp.data.augment.transforms import Transforms, register_transform
 from yolor_gp.data.labels import formats
 from yolor_gp.data.labels.instances import Instances, no_instances
+from yolor_gp.detection.postprocess import postprocess
 from yolor_gp.engine import loggers
 from yolor_gp.losses import box_loss
 from yolor_gp.losses.box_loss import find_box_iou, register_box_iou
 from yolor_gp.models import builder  # noqa: F401  (built-in blocks are entered before any test)
 from yolor_gp.models.blocks import registry
 from yolor_gp.plugins import load_plugins, loaded_plugins
+from yolor_gp.structures.batch import Targets
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "plugins"
@@ -77,6 +80,58 @@ def test_a_block_trains_and_is_named_in_the_weights(
         assert yolor_gp.load(best, device="cpu").val(few, img=64).bbox["AR100"] >= 0
     with pytest.raises(UserError, match=f"was made with --plugins {example('squeeze')}"):
         yolor_gp.load(best, device="cpu")
+
+
+@pytest.fixture
+def without_anchors(tmp_path: Path) -> Path:
+    """The tiny model with the head of the example."""
+    text = Path(TINY).read_text()
+    body = text[: text.index("head:\n")]
+    lines = [line for line in body.splitlines() if not line.startswith(("anchors", "- ["))]
+    head = "head:\n- {block: AnchorFreeHead, num_classes: nc, from: [p3, p4]}\n"
+    file = tmp_path / "free.yaml"
+    file.write_text("\n".join(lines) + "\n" + head)
+    return file
+
+
+def test_a_head_goes_the_whole_way(few: Path, tmp_path: Path, without_anchors: Path) -> None:
+    """Built, trained, resumed weights read, evaluated, folded, and its gradient paths counted."""
+    load_plugins([example("anchor_free")])
+    run = train(without_anchors, few, tmp_path, epochs=2)
+    assert run.history[-1]["train/objectness"] > 0
+    model = yolor_gp.load(run.best, device="cpu")
+    image = np.zeros((64, 64, 3), np.uint8)
+    before = model(image, img=64, confidence=0.001)
+    model.val(few, img=64)
+    assert model.gradient_paths().stages
+    after = model.fuse()(image, img=64, confidence=0.001)
+    np.testing.assert_allclose(after.scores[:20], before.scores[:20], rtol=1e-3, atol=1e-6)
+
+
+def test_a_head_learns(without_anchors: Path) -> None:
+    """One picture by heart: what it decodes is what it was taught."""
+    load_plugins([example("anchor_free")])
+    torch.manual_seed(0)
+    network = yolor_gp.load(without_anchors, device="cpu").network.train()
+    criterion = network.head.criterion(
+        LossConfig(), image_size=64, reduce_counts=None, world_size=1
+    )
+    images = torch.zeros(1, 3, 64, 64)
+    images[0, :, 8:24, 32:56], images[0, 0, 44:60, 4:24] = 1.0, 0.5
+    boxes = torch.tensor([[32.0, 8, 56, 24], [4, 44, 24, 60]])
+    targets = Targets(torch.zeros(2, dtype=torch.int64), boxes, torch.tensor([0, 1]), None)
+    optimizer = torch.optim.Adam(network.parameters(), 0.01)
+    for _ in range(300):
+        optimizer.zero_grad()
+        criterion(network(images), targets).total.backward()
+        optimizer.step()
+    network.eval()
+    with torch.no_grad():
+        found = postprocess(
+            network.head.candidates(network(images), 0.3), ValidationConfig(confidence=0.3)
+        )[0]
+    best = [int((found.labels == label).nonzero()[0]) for label in (0, 1)]  # best first
+    torch.testing.assert_close(found.boxes[best], boxes, rtol=0, atol=3.0)
 
 
 def test_a_measure_trains(few: Path, tmp_path: Path) -> None:

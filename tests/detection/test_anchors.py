@@ -89,12 +89,12 @@ def test_a_poor_fit_is_mended_and_said(tmp_path: Path, capsys: pytest.CaptureFix
     run = yolor_gp.load(file, device="cpu").train(data, **QUICK, project=tmp_path / "runs")
     assert "made for them reach 100.0%" in capsys.readouterr().out
     expected = np.array([pair for level in fitted.anchors for pair in level])
-    np.testing.assert_allclose(run.model.network.anchors.reshape(-1, 2).numpy(), expected)
+    np.testing.assert_allclose(run.model.network.head.anchors.reshape(-1, 2).numpy(), expected)
     assert json.dumps(fitted.anchors[0][0][0]) in (run.folder / "model.yaml").read_text()
     kept = yolor_gp.load(file, device="cpu").train(
         data, **QUICK, anchors="keep", project=tmp_path / "runs"
     )
-    assert kept.model.network.anchors.max() == 403
+    assert kept.model.network.head.anchors.max() == 403
 
 
 def test_weights_keep_their_anchors(tmp_path: Path) -> None:
@@ -102,9 +102,9 @@ def test_weights_keep_their_anchors(tmp_path: Path) -> None:
     model = yolor_gp.load(TINY, device="cpu", classes=4)
     weights = yolor_gp.load(model.save(tmp_path / "x.pt"), device="cpu")
     run = weights.train(data, **QUICK, project=tmp_path / "runs")
-    torch.testing.assert_close(run.model.network.anchors, model.network.anchors)
+    torch.testing.assert_close(run.model.network.head.anchors, model.network.head.anchors)
     run = weights.train(data, **QUICK, anchors="auto", project=tmp_path / "runs")
-    assert not torch.equal(run.model.network.anchors, model.network.anchors)
+    assert not torch.equal(run.model.network.head.anchors, model.network.head.anchors)
 
 
 def test_the_doctor_says_how_well_they_fit(

@@ -11,6 +11,7 @@ import torch
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.postprocess import postprocess, select_detections
+from yolor_gp.models.heads.anchor_head import anchor_candidates
 from yolor_gp.ops.anchor_decode import decode_level
 from yolor_gp.ops.boxes import cxcywh_to_xyxy
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
@@ -86,11 +87,17 @@ def raw_predictions(dtype: torch.dtype = torch.float32, masks: bool = True) -> R
     return RawPredictions(tuple(levels), prototypes if masks else None, CLASSES)
 
 
+def detections(
+    raw: RawPredictions, config: ValidationConfig, classes: tuple[int, ...] | None = None
+) -> list[Detections]:
+    return postprocess(anchor_candidates(raw, config.confidence), config, classes=classes)
+
+
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
 def test_equals_decoding_everything_first(dtype: torch.dtype) -> None:
     raw = raw_predictions(dtype)
     config = ValidationConfig(confidence=0.3)
-    results = postprocess(raw, config)
+    results = detections(raw, config)
     assert len(results) == 3 and all(len(found) > 3 for found in results)
     for image, found in enumerate(results):
         boxes, values = [], []
@@ -118,17 +125,17 @@ def test_equals_decoding_everything_first(dtype: torch.dtype) -> None:
 
 
 def test_boxes_only_networks_have_no_masks() -> None:
-    results = postprocess(raw_predictions(masks=False), ValidationConfig(confidence=0.3))
+    results = detections(raw_predictions(masks=False), ValidationConfig(confidence=0.3))
     assert all(len(found) and found.masks is None for found in results)
 
 
 def test_nothing_confident_is_no_detection_for_every_image() -> None:
-    results = postprocess(raw_predictions(), ValidationConfig(confidence=1.0))
+    results = detections(raw_predictions(), ValidationConfig(confidence=1.0))
     assert [len(found) for found in results] == [0, 0, 0]
     assert len(results[0].to_original(Letterbox((64, 96), (64, 96), (64, 96), 0, 0))) == 0
 
 
 def test_only_the_wanted_classes_and_so_many_remain() -> None:
     config = ValidationConfig(confidence=0.01, max_detections=5)
-    for found in postprocess(raw_predictions(), config, classes=(1, 3)):
+    for found in detections(raw_predictions(), config, classes=(1, 3)):
         assert len(found) == 5 and set(found.labels.tolist()) <= {1, 3}

@@ -40,7 +40,7 @@ def test_what_a_detector_says_of_itself() -> None:
     assert (network.num_classes, network.strides, network.max_stride) == (2, (8, 16), 16)
     assert network.has_masks
     assert network.names == ("class 0", "class 1")
-    assert network.anchors.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
+    assert network.head.anchors.tolist() == [[[1, 2], [3, 4]], [[5, 6], [7, 8]]]
     assert network.training
 
 

@@ -6,13 +6,13 @@ from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
 import torch
-from torch import nn
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.distributed.context import World
 from yolor_gp.engine.precision import choose_validation_precision
 from yolor_gp.engine.task import ValidationInterruptedError
+from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
 from yolor_gp.structures.eval_result import EvalResult
@@ -33,7 +33,7 @@ Show = Callable[[Batch, list[Detections]], None]
 
 
 def evaluate(
-    network: nn.Module,
+    network: DetectionNetwork,
     loader: Iterable[Batch],
     evaluator: Evaluator,
     config: ValidationConfig,

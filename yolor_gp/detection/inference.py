@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.postprocess import postprocess
 from yolor_gp.engine.precision import Precision, to_float32
 from yolor_gp.errors import UserError
+from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.detections import Detections
 
 
@@ -21,7 +22,7 @@ class Inference:
     class_agnostic, classes: as in `postprocess`.
     """
 
-    network: nn.Module
+    network: DetectionNetwork
     config: ValidationConfig
     device: torch.device
     precision: Precision
@@ -30,7 +31,7 @@ class Inference:
 
     @staticmethod
     def of(
-        network: nn.Module,
+        network: DetectionNetwork,
         config: ValidationConfig,
         device: torch.device,
         precision: Precision,
@@ -47,9 +48,9 @@ class Inference:
         """u8[B, 3, H, W] -> one `Detections` per image, in the frame of the images."""
         scaled = self.precision.images(images, self.device)
         with self.precision.autocast():
-            raw = self.network(scaled)
+            predictions = to_float32(self.network(scaled))
         return postprocess(
-            to_float32(raw),
+            self.network.head.candidates(predictions, self.config.confidence),
             self.config,
             class_agnostic=self.class_agnostic,
             classes=self.classes,

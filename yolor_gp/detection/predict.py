@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
 
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.errors import raise_problems
+from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
 from yolor_gp.structures.detections import Detections
 
@@ -28,7 +28,7 @@ class Predictor:
 
     def __init__(
         self,
-        network: nn.Module,
+        network: DetectionNetwork,
         image_size: int,
         config: ValidationConfig,
         device: torch.device,

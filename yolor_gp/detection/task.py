@@ -38,8 +38,8 @@ from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.losses.box_loss import find_box_iou
-from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.builder import check_model, without_masks
+from yolor_gp.models.heads.detection_head import DetectionCriterion
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
@@ -191,15 +191,13 @@ def detection_task(
 
 def detection_loss(
     network: DetectionNetwork, config: LossConfig, image_size: int, world: World
-) -> DetectionLoss:
-    """The loss of `network`, which does not wait for its device."""
-    return DetectionLoss(
+) -> DetectionCriterion:
+    """The loss of the network's head, over all processes."""
+    return network.head.criterion(
         config,
-        num_classes=network.num_classes,
         image_size=image_size,
         reduce_counts=world.sum if world.size > 1 else None,
         world_size=world.size,
-        anchors=network.anchors.cpu(),
     )
 
 
@@ -232,6 +230,7 @@ def _validation(
                 picture = predictions_against_truth(batch, confident, network.names)
                 pictures["val_batch0"] = picture
 
+        assert isinstance(averaged, DetectionNetwork)
         result = evaluate(
             averaged, loader, evaluator, config.recipe.validation, device,
             world=world, must_stop=must_stop, show=show,

@@ -56,7 +56,7 @@ def official_names(network: DetectionNetwork) -> Iterator[tuple[str, str]]:
     """(own name, official name) of every module of `network` that has a counterpart."""
     for index, layer in enumerate(network.layers):
         yield from _pairs(layer, f"layers.{index}", f"model.{index}")
-    head, official = network.head, f"model.{len(network.layers)}"
+    head, official = network.anchor_head, f"model.{len(network.layers)}"
     for index, level in enumerate(head.levels):
         for own, part in _LEVEL.items():
             if not isinstance(level.get_submodule(own), nn.Identity):

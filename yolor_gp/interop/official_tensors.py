@@ -84,7 +84,7 @@ def _is_unused_multiplier(
     module: nn.Module, found: TensorReference, network: DetectionNetwork
 ) -> bool:
     """A public YOLOv7 branch makes its multiplier without mask channels and never applies it."""
-    without_masks = network.head.num_anchors * (5 + network.num_classes)
+    without_masks = network.anchor_head.num_anchors * (5 + network.num_classes)
     return isinstance(module, ImplicitMultiply) and found.shape == (1, without_masks, 1, 1)
 
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from yolor_gp.models.heads.anchor_head import AnchorHead
 from yolor_gp.models.network import DetectionNetwork
 
 
@@ -97,10 +98,12 @@ def transfer(
 
 
 def _decoder_tensors(network: DetectionNetwork) -> set[str]:
+    """Tensors with rows for each anchor and class; none in a head of another kind."""
+    if not isinstance(network.head, AnchorHead):
+        return set()
     parts = ("conv.weight", "conv.bias", "implicit_multiply.value")
-    return {
-        f"head.levels.{index}.{part}" for index in range(len(network.head.levels)) for part in parts
-    }
+    levels = range(len(network.head.levels))
+    return {f"head.levels.{index}.{part}" for index in levels for part in parts}
 
 
 def _must_match(
@@ -121,7 +124,7 @@ def _copy_rows(
     given: Tensor, target: Tensor, network: DetectionNetwork, names: Sequence[str]
 ) -> str | None:
     """Copy the rows that mean the same; what was kept, or None when the tensors do not compare."""
-    head = network.head
+    head = network.anchor_head
     outputs = max(given.shape[:2]) if given.shape[0] == 1 else given.shape[0]
     coefficients = outputs // head.num_anchors - 5 - len(names)
     other_axes = [

@@ -11,8 +11,8 @@ import yolor_gp.models.blocks
 import yolor_gp.models.heads  # noqa: F401  (both enter what model files may name)
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
-from yolor_gp.models.heads.anchor_head import AnchorHead
 from yolor_gp.models.heads.classifier import Classifier
+from yolor_gp.models.heads.detection_head import DetectionHead
 from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
 from yolor_gp.models.plan import check_image_size, max_stride, plan_network
 
@@ -56,7 +56,7 @@ def build_network(
     with torch.device(device):
         *layers, head = [plan.construct() for plan in plans]
     sources = [plan.sources for plan in plans]
-    if isinstance(head, AnchorHead):
+    if isinstance(head, DetectionHead):
         class_names = _class_names(names, head.num_classes, spec)
         return DetectionNetwork(spec, layers, sources, head, class_names, max_stride(plans))
     assert isinstance(head, Classifier)

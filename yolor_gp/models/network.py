@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Self
+from typing import Any, Self
 
 from torch import Tensor, nn
 
 from yolor_gp.config.model_spec import Anchors, ModelSpec
-from yolor_gp.models.heads.anchor_head import AnchorHead, HeadOutput
+from yolor_gp.errors import UserError
+from yolor_gp.models.heads.anchor_head import AnchorHead
 from yolor_gp.models.heads.classifier import Classifier
-from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
+from yolor_gp.models.heads.detection_head import DetectionHead
 
 
 class Trunk(nn.Module):
@@ -66,7 +67,7 @@ class DetectionNetwork(Trunk):
         spec: ModelSpec,
         layers: Sequence[nn.Module],
         sources: Sequence[tuple[int, ...]],
-        head: AnchorHead,
+        head: DetectionHead,
         names: tuple[str, ...],
         max_stride: int,
     ) -> None:
@@ -89,29 +90,34 @@ class DetectionNetwork(Trunk):
     @property
     def has_masks(self) -> bool:
         """Whether prototypes and coefficients are predicted."""
-        return self.head.mask_head is not None
+        return self.head.has_masks
 
     @property
-    def anchors(self) -> Tensor:
-        """f32[levels, A, 2] width and height in input pixels."""
-        return self.head.anchors
+    def anchor_head(self) -> AnchorHead:
+        """The head, where it is one with anchors, as all of the shipped models are.
 
-    def forward_levels(self, images: Tensor) -> HeadOutput:
-        """As `forward`, in plain tensors: logits [B, A, h, w, 5 + C + K] each, and prototypes.
+        Raises:
+            UserError: For another.
+        """
+        if not isinstance(self.head, AnchorHead):
+            raise UserError(
+                f"{self.spec.name}: its head ({type(self.head).__name__}) has no anchors"
+            )
+        return self.head
+
+    def forward_levels(self, images: Tensor) -> Any:
+        """As `forward`, in plain tensors, as the head gives them.
 
         Free of control flow that depends on data, so that `torch.fx` can trace it.
         """
-        output: HeadOutput = self.head(self.features(images))
-        return output
+        return self.head(self.features(images))
 
-    def forward(self, images: Tensor) -> RawPredictions:
-        """f32[B, 3, H, W] in 0..1, sides multiples of `max_stride` -> raw predictions."""
-        logits, prototypes = self.forward_levels(images)
-        levels = tuple(
-            LevelPrediction(level, anchors, stride)
-            for level, anchors, stride in zip(logits, self.anchors, self.strides, strict=True)
-        )
-        return RawPredictions(levels, prototypes, self.num_classes)
+    def forward(self, images: Tensor) -> Any:
+        """f32[B, 3, H, W] in 0..1, sides multiples of `max_stride` -> the head's predictions.
+
+        `RawPredictions` for a head with anchors.
+        """
+        return self.head.predictions(self.forward_levels(images))
 
 
 class ClassifierNetwork(Trunk):

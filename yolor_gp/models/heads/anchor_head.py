@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Annotated, ClassVar, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from yolor_gp.config.train_config import LossConfig
+from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.blocks.folding import convolution_like
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
-from yolor_gp.models.blocks.registry import ManyInputs, Width, register
+from yolor_gp.models.blocks.registry import Width, register
+from yolor_gp.models.heads.detection_head import DetectionCriterion, DetectionHead
 from yolor_gp.models.heads.mask_head import MaskHead
+from yolor_gp.ops.anchor_decode import decode_boxes
+from yolor_gp.structures.candidates import Candidates
+from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
 
 Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LevelAnchors = tuple[tuple[Size, Size], ...]
@@ -52,7 +59,7 @@ class LevelPredictor(nn.Module):
 
 
 @register("AnchorHead")
-class AnchorHead(ManyInputs):
+class AnchorHead(DetectionHead):
     """Levels from fine to coarse, each to A * (5 + C + K) channels (SPEC 2.8).
 
     Per anchor: tx ty tw th, objectness, C classes, K = `masks` coefficients of prototypes made
@@ -61,7 +68,6 @@ class AnchorHead(ManyInputs):
     """
 
     widths: ClassVar[tuple[str, ...]] = ("prototype_channels",)
-    task: ClassVar[str | None] = "detection"
 
     anchors: Tensor
 
@@ -105,6 +111,42 @@ class AnchorHead(ManyInputs):
         )
         return logits, None if self.mask_head is None else self.mask_head(inputs[0])
 
+    @property
+    def has_masks(self) -> bool:
+        """Whether prototypes and coefficients are predicted."""
+        return self.mask_head is not None
+
+    def predictions(self, output: HeadOutput) -> RawPredictions:
+        """The levels with their anchors and strides, and the prototypes."""
+        logits, prototypes = output
+        levels = tuple(
+            LevelPrediction(level, anchors, stride)
+            for level, anchors, stride in zip(logits, self.anchors, self.strides, strict=True)
+        )
+        return RawPredictions(levels, prototypes, self.num_classes)
+
+    def candidates(self, predictions: RawPredictions, confidence: float) -> Candidates:
+        """See `anchor_candidates`."""
+        return anchor_candidates(predictions, confidence)
+
+    def criterion(
+        self,
+        config: LossConfig,
+        *,
+        image_size: int,
+        reduce_counts: Callable[[Tensor], Tensor] | None,
+        world_size: int,
+    ) -> DetectionCriterion:
+        """The loss of boxes, objectness, classes and masks, which waits for no device."""
+        return DetectionLoss(
+            config,
+            num_classes=self.num_classes,
+            image_size=image_size,
+            reduce_counts=reduce_counts,
+            world_size=world_size,
+            anchors=self.anchors.cpu(),
+        )
+
     @torch.no_grad()
     def _initialise_biases(self) -> None:
         """Start from 8 objects in a 640 px image, and 0.6 classes an object (SPEC 2.8)."""
@@ -113,3 +155,40 @@ class AnchorHead(ManyInputs):
             bias = cast(Tensor, level.conv.bias).view(self.num_anchors, -1)
             bias[:, 4] += math.log(8 / (640 / stride) ** 2)
             bias[:, 5 : 5 + self.num_classes] += math.log(0.6 / (self.num_classes - 0.99))
+
+
+def anchor_candidates(raw: RawPredictions, confidence: float) -> Candidates:
+    """The anchors whose objectness exceeds `confidence`: no score of theirs can be higher.
+
+    Float32 throughout, whatever the type of `raw`; level by level.
+    """
+    found = [_confident_rows(level, raw.num_classes, confidence) for level in raw.levels]
+    finest = raw.levels[0]
+    height, width = (cells * finest.stride for cells in finest.logits.shape[2:4])
+    return Candidates(
+        images=len(finest.logits),
+        image_size=(height, width),
+        image=torch.cat([rows[0] for rows in found]),
+        boxes=torch.cat([rows[1] for rows in found]),
+        values=torch.cat([rows[2] for rows in found]),
+        num_classes=raw.num_classes,
+        prototypes=raw.prototypes,
+    )
+
+
+def _confident_rows(
+    level: LevelPrediction, num_classes: int, confidence: float
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The anchors whose objectness exceeds `confidence`; no score of theirs can be higher.
+
+    Returns the image i64[M], box f32[M, 4] xyxy pixels and f32[M, 1 + C + K] of each: objectness
+    and class probabilities, mask coefficients.
+    """
+    confident = level.logits[..., 4].float().sigmoid() > confidence
+    image, anchor, row, column = confident.nonzero(as_tuple=True)
+    logits = level.logits[image, anchor, row, column].float()
+    cells = torch.stack((column, row), dim=1)
+    anchors = level.anchors.float()[anchor]
+    boxes = decode_boxes(logits[:, :4], cells, anchors, level.stride)
+    probabilities = logits[:, 4 : 5 + num_classes].sigmoid()
+    return image, boxes, torch.cat((probabilities, logits[:, 5 + num_classes :]), dim=1)

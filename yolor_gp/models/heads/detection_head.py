@@ -1,0 +1,74 @@
+"""What a detection network asks of its head: the door for heads of other people."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from yolor_gp.config.train_config import LossConfig
+from yolor_gp.models.blocks.registry import ManyInputs
+from yolor_gp.structures.batch import Targets
+from yolor_gp.structures.candidates import Candidates
+from yolor_gp.structures.predictions import LossParts
+
+DetectionCriterion = Callable[[Any, Targets], LossParts]
+"""(predictions in float32, targets as they were loaded) -> the parts of the loss, and `total`."""
+
+
+class DetectionHead(ManyInputs):
+    """Feature maps in, predictions out; decoded by `candidates`, learned by `criterion`.
+
+    A head is registered like a block; its constructor takes `in_channels` and `strides` (input
+    pixels per cell of each level), which the builder gives, and what a model file may write.
+    `num_classes` must be among it: training sets it to the data's. What folding merges is an affair
+    of its modules (`Foldable`).
+
+    Attributes:
+        num_classes: C.
+        strides: Input pixels per cell of each level.
+    """
+
+    task: ClassVar[str | None] = "detection"
+
+    num_classes: int
+    strides: tuple[int, ...]
+
+    @property
+    def has_masks(self) -> bool:
+        """Whether candidates come with coefficients and prototypes."""
+        return False
+
+    @abstractmethod
+    def forward(self, inputs: list[Tensor]) -> Any:
+        """Levels of [B, Ci, h, w] -> plain tensors or tuples of them.
+
+        Free of control flow that depends on data: `torch.fx` traces it, DDP and autocast wrap it.
+        """
+
+    @abstractmethod
+    def predictions(self, output: Any) -> Any:
+        """What `forward` gave, as what `candidates` and the criterion take: a dataclass or tuple of
+        tensors."""
+
+    @abstractmethod
+    def candidates(self, predictions: Any, confidence: float) -> Candidates:
+        """The boxes whose score may exceed `confidence`; predictions are float32."""
+
+    @abstractmethod
+    def criterion(
+        self,
+        config: LossConfig,
+        *,
+        image_size: int,
+        reduce_counts: Callable[[Tensor], Tensor] | None,
+        world_size: int,
+    ) -> DetectionCriterion:
+        """The loss of this head.
+
+        Over several processes the mean of the gradients of `total` must be the gradient of one
+        process with all images; `reduce_counts` adds a small float tensor up over them, None where
+        there is one. The gradients of a batch are summed over its images, not averaged.
+        """
