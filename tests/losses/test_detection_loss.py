@@ -3,6 +3,7 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import plain_detector as plain
 import pytest
 import torch
 from loss_cases import CASES, Case, golden_case, random_case
@@ -157,14 +158,43 @@ def test_a_numeric_derivative_agrees() -> None:
     assert (values[0] - values[1]) / 2 == pytest.approx(expected, rel=2e-2)
 
 
-def test_gains_scale_with_classes_levels_and_size() -> None:
-    case = random_case((2, 1))
-    plain = loss_of(case)
-    scaled = loss_of(replace(case, config=LossConfig(objectness_scales_with_size=True)))
-    assert scaled.objectness.item() == pytest.approx(plain.objectness.item() * (96 / 640) ** 2)
-    doubled = loss_of(replace(case, config=LossConfig(box=0.1)))
-    assert doubled.box.item() == pytest.approx(2 * plain.box.item())
-    assert doubled.mask.item() == pytest.approx(2 * plain.mask.item())
+def plain_parts(case: Case) -> dict[str, Tensor]:
+    """The parts by their plain definition, with every gain 1."""
+    targets, prototypes = case.targets, case.raw.prototypes
+    assert prototypes is not None and targets.index_map is not None
+    return plain.loss(
+        [level.logits.double() for level in case.raw.levels],
+        torch.stack([level.anchors for level in case.raw.levels]).double(),
+        [level.stride for level in case.raw.levels],
+        prototypes.double(),
+        targets.image_index.tolist(),
+        targets.boxes.double(),
+        targets.labels.tolist(),
+        targets.index_map,
+        plain.Gains(1.0, 1.0, 1.0),
+    )
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+@pytest.mark.parametrize("levels", [1, 2])
+@pytest.mark.parametrize(("image_size", "by_size"), [(96, False), (96, True), (320, True)])
+def test_gains_scale_with_classes_levels_and_size(
+    classes: int, levels: int, image_size: int, by_size: bool
+) -> None:
+    case = random_case((2, 1), classes=classes)
+    case = replace(case, raw=replace(case.raw, levels=case.raw.levels[:levels]))
+    config = LossConfig(
+        box=0.11, objectness=0.6, classification=0.4, objectness_scales_with_size=by_size
+    )
+    found = loss_of(replace(case, config=config, image_size=image_size))
+    size = (image_size / 640) ** 2 if by_size else 1.0
+    gains = {"box": 0.11, "mask": 0.11, "objectness": 0.6 * size}
+    gains["classification"] = 0.4 * classes / 80
+    expected = plain_parts(case)
+    for part, gain in gains.items():
+        one = expected[part].item() * gain * 3 / levels
+        assert one > 0
+        assert getattr(found, part).item() == pytest.approx(one, rel=1e-5), part
 
 
 def test_where_objects_share_an_anchor_the_last_counts() -> None:
