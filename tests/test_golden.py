@@ -75,12 +75,15 @@ def test_overlaps(numbers: dict[str, torch.Tensor], measure: Measure) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "confidence", "iou", "most"), [("all", 0.05, 0.5, 100), ("few", 0.3, 0.3, 7)]
+    ("name", "confidence", "iou", "most"),
+    [("all", 0.05, 0.5, 100), ("few", 0.3, 0.3, 7), ("best", 0.4, 0.5, 100)],
 )
 def test_suppression(
     numbers: dict[str, torch.Tensor], name: str, confidence: float, iou: float, most: int
 ) -> None:
-    config = ValidationConfig(confidence=confidence, nms_iou=iou, max_detections=most)
+    config = ValidationConfig(
+        confidence=confidence, nms_iou=iou, max_detections=most, multi_label=name != "best"
+    )
     boxes = numbers["suppression_boxes"]
     found = select_detections(
         boxes, numbers["suppression_values"], None, config, image_size=(100, 100), num_classes=4

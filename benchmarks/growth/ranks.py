@@ -15,7 +15,7 @@ from benchmarks.growth.measure import MODEL, median_seconds
 from benchmarks.networks import our_network, parameters, training_batch
 from benchmarks.settings import Settings
 from benchmarks.works.training import our_stepper
-from yolor_gp.engine.distributed.context import World, open_world
+from yolor_gp.engine.distributed.context import DistributedContext, open_context
 from yolor_gp.process.allocator import keep_freed_memory
 
 LINKS = {
@@ -95,23 +95,23 @@ def _rank(
         RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(size),
         MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port),
     )  # fmt: skip
-    world = open_world("cpu") if size > 1 else World()
+    context = open_context("cpu") if size > 1 else DistributedContext()
     torch.manual_seed(0)
     network = our_network(MODEL).train()
-    step = our_stepper(settings, network, world if exchanging else World())
+    step = our_stepper(settings, network, context if exchanging else DistributedContext())
     batch = training_batch(_IMAGES, _SIDE, seed=rank).ours()
-    world.barrier()
+    context.barrier()
     seconds = median_seconds(lambda: step(batch))
-    world.barrier()
+    context.barrier()
     volume = torch.zeros(parameters(network))
-    exchange = median_seconds(_counted(world, volume)) if exchanging else 0.0
+    exchange = median_seconds(_counted(context, volume)) if exchanging else 0.0
     results.put({"step": seconds, "exchange": exchange})
-    world.barrier()
-    world.close()
+    context.barrier()
+    context.close()
 
 
-def _counted(world: World, volume: torch.Tensor) -> Callable[[], Any]:
-    return lambda: world.sum(volume)
+def _counted(context: DistributedContext, volume: torch.Tensor) -> Callable[[], Any]:
+    return lambda: context.sum(volume)
 
 
 def model_table(step: float, numbers: float) -> list[tuple[str, ...]]:

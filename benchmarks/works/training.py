@@ -14,12 +14,14 @@ from benchmarks.timing import Run, Timed, timed
 from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import TrainConfig
 from yolor_gp.detection.task import detection_loss
-from yolor_gp.engine.distributed.context import World
-from yolor_gp.engine.ema import WeightAverage
+from yolor_gp.engine.checkpoints.progress import Progress
+from yolor_gp.engine.distributed.context import DistributedContext
+from yolor_gp.engine.ema import ModelEMA
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, choose_precision
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
+from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 
@@ -42,26 +44,31 @@ def ours(settings: Settings, model: str, batch: int) -> Run:
 
 
 def our_stepper(
-    settings: Settings, network: DetectionNetwork, world: World | None = None
+    settings: Settings, network: DetectionNetwork, context: DistributedContext | None = None
 ) -> Callable[[Batch], None]:
     """A whole step as training does it: forward, loss, backward, update, average."""
-    world = world or World()
+    context = context or DistributedContext()
     device, config = torch.device(settings.device), TrainConfig()
     precision = choose_precision("auto", device)
     precision.prepare(network)
-    criterion = detection_loss(network, config.loss, settings.image_size, world)
+    criterion = detection_loss(network, config.loss, settings.image_size, context)
     optimizer = build_optimizer(network, config.optimizer, config.optimizer.weight_decay)
-    average = WeightAverage(network, config.ema)
+    ema = ModelEMA(network, config.ema)
     task: Any = Task(network, criterion, loader=None, validate=None, description={})  # type: ignore[arg-type]
+    state = TrainingState(task, optimizer, LossScaler(precision), ema, Progress())
     stepper = Stepper(
-        task, world.wrap(network), optimizer, LossScaler(precision), precision, world, device,
-        config.optimizer.clip_norm,
-    )  # fmt: skip
+        state,
+        context.wrap(network),
+        precision=precision,
+        context=context,
+        device=device,
+        clip_norm=config.optimizer.clip_norm,
+    )
 
     def step(batch: Batch) -> None:
         stepper.accumulate(batch, last=True)
         if stepper.apply(None, ()).applied:
-            average.update(network)
+            ema.update(network)
 
     return step
 

@@ -25,9 +25,9 @@ def test_means_over_updates_and_channels() -> None:
     layer = nn.Linear(2, 2, bias=False)
     flow = GradientFlow(layer)
     layer.weight.grad = torch.tensor([[1.0, -3.0], [0.0, 0.0]])
-    flow.update()
+    flow.on_gradients()
     layer.weight.grad = torch.tensor([[0.0, 0.0], [-4.0, 4.0]])
-    flow.update()
+    flow.on_gradients()
     assert flow.channel_means() == {"": [1.0, 2.0]}
     assert flow.rows() == [GradientRow("", ((0, 2),), 1.5)]
 
@@ -36,7 +36,7 @@ def test_a_gradient_that_is_not_finite_adds_nothing() -> None:
     layer = nn.Linear(1, 2, bias=False)
     flow = GradientFlow(layer)
     layer.weight.grad = torch.tensor([[float("inf")], [2.0]])
-    flow.update()
+    flow.on_gradients()
     assert flow.channel_means() == {"": [0.0, 2.0]}
 
 
@@ -45,7 +45,7 @@ def test_a_transposed_convolution_is_read_by_output_channel() -> None:
     flow = GradientFlow(layer)
     # weight [in, out / groups]: input 0 and 1 make outputs 0 and 1; input 2 and 3 outputs 2 and 3.
     layer.weight.grad = torch.tensor([[1.0, 2], [3, 4], [5, 6], [7, 8]]).view(4, 2, 1, 1)
-    flow.update()
+    flow.on_gradients()
     assert flow.channel_means() == {"": [2.0, 3.0, 6.0, 7.0]}
 
 
@@ -65,7 +65,7 @@ def test_channels_that_no_path_reaches_measure_zero() -> None:
     paths = analyse(read_graph(network, torch.empty(1, 3, 4, 4)))
     flow = GradientFlow(network)
     network(torch.rand(1, 3, 4, 4)).square().sum().backward()
-    flow.update()
+    flow.on_gradients()
     reached, stopped = (row for row in flow.rows(paths) if row.layer == "stem")
     assert reached.channels == ((0, 2),) and reached.mean_absolute_gradient > 0
     assert stopped.channels == ((2, 4),) and stopped.mean_absolute_gradient == 0
@@ -83,7 +83,7 @@ def test_masked_channels_get_less_gradient_in_a_training() -> None:
         loss = (network(images) - images.mean(1, keepdim=True)).square().mean()
         optimizer.zero_grad()
         loss.backward()
-        flow.update()
+        flow.on_gradients()
         optimizer.step()
     kept, masked = measured_by_group(flow.channel_means(), paths)["stem"]
     assert masked < kept
@@ -93,7 +93,7 @@ def test_saved_gradients_come_back(tmp_path: Path) -> None:
     layer = nn.Linear(2, 1, bias=False)
     flow = GradientFlow(layer)
     layer.weight.grad = torch.tensor([[1.0, 2.0]])
-    flow.update()
+    flow.on_gradients()
     flow.save(tmp_path / "g.json")
     assert load_gradients(tmp_path / "g.json") == {"": [1.5]}
 

@@ -22,7 +22,12 @@ EVERYTHING = AugmentConfig(mixup=0.3, copy_paste=0.3, multi_scale=0.3, flip_up_d
 
 
 def make(
-    dataset: DetectionDataset, workers: int = 0, batch_size: int = 4, rank: int = 0, world: int = 1
+    dataset: DetectionDataset,
+    workers: int = 0,
+    batch_size: int = 4,
+    rank: int = 0,
+    world: int = 1,
+    mosaic_epochs: int | None = None,
 ) -> TrainLoader:
     return train_loader(
         dataset,
@@ -33,6 +38,7 @@ def make(
         workers=workers,
         rank=rank,
         world_size=world,
+        mosaic_epochs=mosaic_epochs,
     )
 
 
@@ -65,11 +71,20 @@ def test_a_ram_cache_changes_nothing(painted: Painted) -> None:
 def test_epochs_and_seeds_differ(painted: Painted) -> None:
     loader = make(painted.open(64))
     assert not same(loader.epoch(0), loader.epoch(1))
-    assert not same(loader.epoch(0), loader.epoch(0, mosaic=False))
     other = train_loader(
         painted.open(64), image_size=64, batch_size=4, augment=EVERYTHING, seed=8, workers=0
     )
     assert not same(loader.epoch(0), other.epoch(0))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_mosaic_ends_with_its_last_epoch(painted: Painted, workers: int) -> None:
+    always = make(painted.open(64), workers)
+    closing = make(painted.open(64), workers, mosaic_epochs=1)
+    assert same(always.epoch(0), closing.epoch(0))
+    assert not same(always.epoch(1), closing.epoch(1))
+    never = make(painted.open(64), mosaic_epochs=0)
+    assert same(never.epoch(1), closing.epoch(1))
 
 
 @pytest.mark.parametrize("world", [2, 4])

@@ -5,13 +5,16 @@ from __future__ import annotations
 import torch
 
 from yolor_gp.config.model_spec import load_model_spec
-from yolor_gp.config.train_config import LossConfig, OptimizerConfig
+from yolor_gp.config.train_config import EmaConfig, LossConfig, OptimizerConfig
 from yolor_gp.detection.task import detection_loss
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.checkpoints.progress import Progress
+from yolor_gp.engine.distributed.context import DistributedContext
+from yolor_gp.engine.ema import ModelEMA
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, Precision
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
+from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch, ImageMeta, Targets
@@ -45,9 +48,17 @@ def network(device: torch.device) -> DetectionNetwork:
 def stepper(built: DetectionNetwork, device: torch.device, precision: Precision) -> Stepper:
     """As training makes it."""
     on_host = network(torch.device("cpu"))
-    criterion = detection_loss(on_host, LossConfig(), SIDE, World())
+    criterion = detection_loss(on_host, LossConfig(), SIDE, DistributedContext())
     optimizer = build_optimizer(built, OptimizerConfig(), 5e-4)
     task = Task(built, criterion, loader=None, validate=None, description={})  # type: ignore[arg-type]
+    state = TrainingState(
+        task, optimizer, LossScaler(precision), ModelEMA(built, EmaConfig()), Progress()
+    )
     return Stepper(
-        task, built, optimizer, LossScaler(precision), precision, World(), device, clip_norm=10.0
+        state,
+        built,
+        precision=precision,
+        context=DistributedContext(),
+        device=device,
+        clip_norm=10.0,
     )

@@ -19,7 +19,11 @@ from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import World, joined_world, share_of
+from yolor_gp.engine.distributed.context import (
+    DistributedContext,
+    joined_context,
+    per_rank_batch_size,
+)
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.ops.letterbox import evaluation_letterbox
@@ -57,7 +61,7 @@ def image(index: int) -> Tensor:
 def truth() -> GroundTruth:
     """What the network finds in each image, the odd boxes moved by a few pixels."""
     annotations: list[dict[str, Any]] = []
-    for batch in batches(World()):
+    for batch in batches(DistributedContext()):
         config, precision = ValidationConfig(confidence=0.2), choose_precision("float32", CPU)
         found = Inference.of(FixedNetwork(), config, CPU, precision)(batch.images)
         for meta, detections in zip(batch.metas, found, strict=True):
@@ -80,9 +84,9 @@ def truth() -> GroundTruth:
     return GroundTruth((1, 2), ("a", "b"), lambda: whole)
 
 
-def batches(world: World) -> list[Batch]:
+def batches(context: DistributedContext) -> list[Batch]:
     """The share of this process, two images a batch: 4 on the first of two, 3 on the other."""
-    mine = list(range(world.rank, IMAGES, world.size))
+    mine = list(range(context.rank, IMAGES, context.size))
     letterbox = evaluation_letterbox((SIZE, SIZE), SIZE)
     nothing = Targets(torch.zeros(0, dtype=torch.int64), torch.zeros(0, 4), torch.zeros(0).long())
     return [
@@ -95,40 +99,40 @@ def batches(world: World) -> list[Batch]:
     ]
 
 
-def figures(world: World) -> dict[str, Any]:
+def figures(context: DistributedContext) -> dict[str, Any]:
     evaluator = CocoEvaluator(truth(), with_masks=True)
     config = ValidationConfig(confidence=0.01)
-    result = evaluate(FixedNetwork(), batches(world), evaluator, config, CPU, world=world)
+    result = evaluate(FixedNetwork(), batches(context), evaluator, config, CPU, context=context)
     return result.to_json()
 
 
-def trained_weights(world: World, folder: Path) -> dict[str, Tensor]:
+def trained_weights(context: DistributedContext, folder: Path) -> dict[str, Tensor]:
     """After 10 optimizer steps with accumulation, on a network without normalisation."""
-    task = tiny_task(world, batch_size=4, steps=10, normalised=False)
-    share_of(4, world)
-    train(folder, tiny_config(epochs=2), task, world=world)
-    world.barrier()
+    task = tiny_task(context, batch_size=4, steps=10, normalised=False)
+    per_rank_batch_size(4, context)
+    train(folder, tiny_config(epochs=2), task, context=context)
+    context.barrier()
     weights: dict[str, Tensor] = read_checkpoint(folder / "weights" / "last.pt")["network"]
     return weights
 
 
 def main(arguments: Sequence[str] | None) -> int:
-    with joined_world("cpu", timeout=60, heartbeat=20) as world:
-        return work(world)
+    with joined_context("cpu", timeout=60, heartbeat=20) as context:
+        return work(context)
 
 
-def work(world: World) -> int:
+def work(context: DistributedContext) -> int:
     folder = Path(sys.argv[1])
-    trained_weights(world, folder / "two")
+    trained_weights(context, folder / "two")
     if "train" in sys.argv:
         return 0
-    found = figures(world)
-    (folder / f"figures{world.rank}.json").write_text(json.dumps(found))
-    if world.rank == 1:
+    found = figures(context)
+    (folder / f"figures{context.rank}.json").write_text(json.dumps(found))
+    if context.rank == 1:
         os._exit(9)  # as if killed
     start = time.monotonic()
     try:
-        world.barrier()
+        context.barrier()
     finally:
         (folder / "seconds.txt").write_text(str(time.monotonic() - start))
     return 0

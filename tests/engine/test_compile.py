@@ -8,7 +8,7 @@ import torch
 from tiny_task import tiny_config, tiny_task, train
 
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 
 
 @pytest.mark.slow
@@ -16,7 +16,7 @@ def test_compiled_training_learns_the_same(tmp_path: Path) -> None:
     if shutil.which("g++") is None:
         pytest.skip("torch.compile on a CPU needs a C++ compiler")
     for name in ("plain", "compiled"):
-        task = tiny_task(World(), normalised=False)
+        task = tiny_task(DistributedContext(), normalised=False)
         train(tmp_path / name, tiny_config(epochs=1, compile=name == "compiled"), task)
     plain, compiled = (
         read_checkpoint(tmp_path / name / "weights" / "last.pt")["network"]

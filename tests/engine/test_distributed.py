@@ -18,16 +18,20 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import CollectiveError, World, share_of
+from yolor_gp.engine.distributed.context import (
+    CollectiveError,
+    DistributedContext,
+    per_rank_batch_size,
+)
 from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
 
 HERE = Path(__file__).resolve().parent
 
 
 def test_the_global_batch_must_divide() -> None:
-    assert share_of(16, World(size=4)) == 4
+    assert per_rank_batch_size(16, DistributedContext(size=4)) == 4
     with pytest.raises(UserError, match="use 12 or 16"):
-        share_of(14, World(size=4))
+        per_rank_batch_size(14, DistributedContext(size=4))
 
 
 @dataclass(frozen=True)
@@ -66,7 +70,7 @@ def two_processes(tmp_path_factory: pytest.TempPathFactory) -> TwoProcesses:
 @pytest.mark.ddp
 def test_two_processes_learn_what_one_learns(two_processes: TwoProcesses, tmp_path: Path) -> None:
     both = read_checkpoint(two_processes.folder / "two" / "weights" / "last.pt")["network"]
-    one = trained_weights(World(), tmp_path)
+    one = trained_weights(DistributedContext(), tmp_path)
     assert both.keys() == one.keys()
     for name, tensor in one.items():
         assert torch.allclose(both[name], tensor, rtol=0, atol=1e-6), name
@@ -74,7 +78,7 @@ def test_two_processes_learn_what_one_learns(two_processes: TwoProcesses, tmp_pa
 
 @pytest.mark.ddp
 def test_sharded_figures_are_exactly_those_of_one(two_processes: TwoProcesses) -> None:
-    one = figures(World())
+    one = figures(DistributedContext())
     assert 0.1 < one["bbox"]["AP"] < 1 and 0.1 < one["segm"]["AP"] < 1
     for rank in range(2):
         text = (two_processes.folder / f"figures{rank}.json").read_text()
@@ -103,12 +107,12 @@ class _Watcher:
 
 
 def test_words_do_not_make_a_lost_process() -> None:
-    world = World(heartbeat=_Watcher("rank 1 is gone"))  # type: ignore[arg-type]
-    with pytest.raises(RuntimeError, match="Socket closed"), world.peers_named():
+    context = DistributedContext(heartbeat=_Watcher("rank 1 is gone"))  # type: ignore[arg-type]
+    with pytest.raises(RuntimeError, match="Socket closed"), context.peers_named():
         raise RuntimeError("Socket closed: Timed out, says the user's own code")
-    with pytest.raises(LostPeerError, match="rank 1 is gone"), world.peers_named():
+    with pytest.raises(LostPeerError, match="rank 1 is gone"), context.peers_named():
         raise CollectiveError("anything")
-    with pytest.raises(LostPeerError, match="rank 1 is gone"), world.peers_named():
+    with pytest.raises(LostPeerError, match="rank 1 is gone"), context.peers_named():
         raise dist.DistNetworkError("anything")
 
 
@@ -118,8 +122,8 @@ def test_a_fault_in_the_backward_pass_is_told_from_a_lost_process(tmp_path: Path
     try:
         wrapped = DistributedDataParallel(nn.Linear(1, 1))
         for message, expected in ((None, RuntimeError), ("rank 1 is gone", LostPeerError)):
-            world = World(heartbeat=_Watcher(message))  # type: ignore[arg-type]
-            with pytest.raises(expected), world.backward(wrapped, exchange=True):
+            context = DistributedContext(heartbeat=_Watcher(message))  # type: ignore[arg-type]
+            with pytest.raises(expected), context.backward(wrapped, exchange=True):
                 raise RuntimeError("Connection closed by peer")
     finally:
         dist.destroy_process_group()

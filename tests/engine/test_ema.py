@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from yolor_gp.config.train_config import EmaConfig
-from yolor_gp.engine.ema import WeightAverage, decay_at
+from yolor_gp.engine.ema import ModelEMA, decay_at
 
 
 def test_decay_by_hand() -> None:
@@ -18,7 +18,7 @@ def test_decay_by_hand() -> None:
 
 def test_weights_and_statistics_are_averaged_and_counters_copied() -> None:
     network = nn.BatchNorm2d(2)
-    average = WeightAverage(network, EmaConfig(decay=0.5, warmup=1))
+    average = ModelEMA(network, EmaConfig(decay=0.5, warmup=1))
     with torch.no_grad():
         network.weight.fill_(3.0)
         network.running_mean.fill_(8.0)
@@ -37,9 +37,9 @@ def test_weights_and_statistics_are_averaged_and_counters_copied() -> None:
 def test_state_goes_round() -> None:
     torch.manual_seed(0)
     network = nn.Linear(3, 2)
-    average = WeightAverage(network, EmaConfig())
+    average = ModelEMA(network, EmaConfig())
     average.update(nn.Linear(3, 2))
-    again = WeightAverage(network, EmaConfig())
+    again = ModelEMA(network, EmaConfig())
     again.load_state_dict(average.state_dict())
     assert again.updates == 1
     assert torch.equal(average.network.weight, again.network.weight)

@@ -10,12 +10,12 @@ from tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 from yolor_gp.analysis.gradient_flow import load_gradients
 from yolor_gp.commands.train_arguments import parse_train_arguments
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 
 
 def test_gradients_of_every_applied_step_are_added_up(tmp_path: Path) -> None:
     # Epoch 1 has 5 steps; the second batch is not finite, so that its step is left out.
-    task = tiny_task(World(), poison=frozenset({1}))
+    task = tiny_task(DistributedContext(), poison=frozenset({1}))
     train(tmp_path, tiny_config(epochs=1, log_gradients=True), task)
     means = load_gradients(tmp_path / "gradients.json")
     assert {name: len(values) for name, values in means.items()} == {"0": 4, "6": 1}
@@ -38,7 +38,7 @@ def test_measuring_changes_nothing(tmp_path: Path) -> None:
 def test_a_resumed_training_goes_on_adding(tmp_path: Path) -> None:
     config = tiny_config(epochs=2, log_gradients=True, save_every=2)
     train(tmp_path / "whole", config)
-    task = stopped_at(tiny_task(World()), 1, 2)
+    task = stopped_at(tiny_task(DistributedContext()), 1, 2)
     assert train(tmp_path / "cut", config, task).exit_code == 143
     train(tmp_path / "cut", config, resumed=read_checkpoint(tmp_path / "cut/weights/last.pt"))
     whole, cut = ((tmp_path / name / "gradients.json").read_text() for name in ("whole", "cut"))

@@ -7,7 +7,7 @@ import torch
 from detection_steps import batch, network, stepper
 
 from yolor_gp.config.train_config import EmaConfig
-from yolor_gp.engine.ema import WeightAverage
+from yolor_gp.engine.ema import ModelEMA
 from yolor_gp.engine.precision import Precision
 
 META = torch.device("meta")
@@ -20,4 +20,4 @@ def test_gradients_and_the_average_need_no_look_at_a_number(objects: int) -> Non
     step.accumulate(batch(objects), last=False)
     step.accumulate(batch(objects), last=True)
     assert all(parameter.grad is not None for parameter in built.parameters())
-    WeightAverage(built, EmaConfig()).update(built)
+    ModelEMA(built, EmaConfig()).update(built)

@@ -7,8 +7,11 @@ import torch
 from tiny_task import CPU, Batch, Meta, tiny_network
 from torch import Tensor, nn
 
+from yolor_gp.config.train_config import EmaConfig
 from yolor_gp.engine.auto_batch import CPU_BATCH, largest_batch
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.checkpoints.progress import Progress
+from yolor_gp.engine.distributed.context import DistributedContext
+from yolor_gp.engine.ema import ModelEMA
 from yolor_gp.engine.precision import (
     LossScaler,
     Precision,
@@ -20,6 +23,7 @@ from yolor_gp.engine.precision import (
 )
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Evaluation, Task
+from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.errors import UserError
 
 
@@ -83,7 +87,11 @@ class Seen:
 def stepper(network: nn.Module, criterion: Seen, precision: Precision) -> Stepper:
     task = Task(network, criterion, [], lambda *_: Evaluation(0.0, {}), {})  # type: ignore[arg-type]
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1)
-    return Stepper(task, network, optimizer, LossScaler(precision), precision, World(), CPU, 1.0)
+    ema = ModelEMA(network, EmaConfig())
+    state = TrainingState(task, optimizer, LossScaler(precision), ema, Progress())
+    return Stepper(
+        state, network, precision=precision, context=DistributedContext(), device=CPU, clip_norm=1.0
+    )
 
 
 def batch(count: int = 2) -> Batch:

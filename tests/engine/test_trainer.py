@@ -18,7 +18,7 @@ from tiny_task import (
 )
 
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint, read_newest_whole
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.trainer import EXIT_NOT_FINITE
 from yolor_gp.errors import UserError
 
@@ -44,7 +44,7 @@ def test_updates_follow_the_accumulation(tmp_path: Path) -> None:
 def test_stopped_and_resumed_is_bit_identical(tmp_path: Path, epoch: int, step: int) -> None:
     config = tiny_config(epochs=3)
     train(tmp_path / "whole", config)
-    task = stopped_at(tiny_task(World()), epoch, step)
+    task = stopped_at(tiny_task(DistributedContext()), epoch, step)
     outcome = train(tmp_path / "cut", config, task)
     assert outcome.exit_code == 143
     state = last(tmp_path / "cut")
@@ -58,7 +58,7 @@ def test_stopped_and_resumed_is_bit_identical(tmp_path: Path, epoch: int, step: 
 def test_checkpoint_within_an_epoch_is_at_a_step_boundary(tmp_path: Path) -> None:
     config = tiny_config(epochs=3)
     train(tmp_path / "whole", config)
-    task = tiny_task(World())
+    task = tiny_task(DistributedContext())
     assert isinstance(task.loader, TinyLoader)
 
     def fail(epoch: int, step: int) -> None:
@@ -75,7 +75,7 @@ def test_checkpoint_within_an_epoch_is_at_a_step_boundary(tmp_path: Path) -> Non
 
 
 def test_signal_ends_with_its_code(tmp_path: Path) -> None:
-    task = stopped_at(tiny_task(World()), 0, 0, signal.SIGINT)
+    task = stopped_at(tiny_task(DistributedContext()), 0, 0, signal.SIGINT)
     outcome = train(tmp_path, tiny_config(), task)
     assert outcome.exit_code == 130
     assert "--resume" in outcome.message
@@ -89,7 +89,7 @@ def test_non_finite_step_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixtu
             update={"optimizer": config.recipe.optimizer.model_copy(update={"nominal_batch": 4})}
         )}
     )  # fmt: skip
-    task = tiny_task(World(), poison=frozenset({2}))
+    task = tiny_task(DistributedContext(), poison=frozenset({2}))
     assert train(tmp_path, config, task).exit_code == 0
     state = last(tmp_path)
     assert state["progress"]["skipped"] == 1 and state["progress"]["updates"] == 5  # type: ignore[index]
@@ -103,7 +103,7 @@ def test_non_finite_step_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixtu
 
 
 def test_too_many_non_finite_steps_end_training(tmp_path: Path) -> None:
-    task = tiny_task(World(), poison=frozenset(range(3, 12)))
+    task = tiny_task(DistributedContext(), poison=frozenset(range(3, 12)))
     outcome = train(tmp_path, tiny_config(skip_limit=2), task)
     assert outcome.exit_code == EXIT_NOT_FINITE
     record = json.loads((tmp_path / "weights" / "not_finite.json").read_text())
@@ -112,7 +112,7 @@ def test_too_many_non_finite_steps_end_training(tmp_path: Path) -> None:
 
 
 def test_best_weights_and_early_stop(tmp_path: Path) -> None:
-    task = tiny_task(World(), scores=[0.1, 0.5, 0.4, 0.5, 0.3, 0.9])
+    task = tiny_task(DistributedContext(), scores=[0.1, 0.5, 0.4, 0.5, 0.3, 0.9])
     config = with_schedule(tiny_config(epochs=6), patience=3)
     outcome = train(tmp_path, config, task)
     assert outcome.exit_code == 0 and "no better score for 3 epochs" in outcome.message
@@ -122,21 +122,19 @@ def test_best_weights_and_early_stop(tmp_path: Path) -> None:
 
 
 def test_epochs_that_find_nothing_are_not_waited_for(tmp_path: Path) -> None:
-    task = tiny_task(World(), scores=[0.0, 0.0, 0.0, 0.0])
+    task = tiny_task(DistributedContext(), scores=[0.0, 0.0, 0.0, 0.0])
     train(tmp_path, with_schedule(tiny_config(epochs=4), patience=2), task)
     assert read_checkpoint(tmp_path / "weights" / "best.pt")["epoch"] == 4
 
 
-def test_mosaic_closes_and_validation_is_rare(tmp_path: Path) -> None:
-    config = with_schedule(tiny_config(epochs=5), close_mosaic=2)
+def test_validation_is_rare(tmp_path: Path) -> None:
+    config = tiny_config(epochs=5)
     recipe = config.recipe
     rare = recipe.model_copy(
         update={"validation": recipe.validation.model_copy(update={"every": 2})}
     )
-    task = tiny_task(World())
+    task = tiny_task(DistributedContext())
     train(tmp_path, config.model_copy(update={"recipe": rare}), task)
-    assert isinstance(task.loader, TinyLoader)
-    assert [mosaic for _, _, mosaic in task.loader.epochs] == [True] * 3 + [False] * 2
     rows = list(csv.DictReader((tmp_path / "metrics.csv").read_text().splitlines()))
     assert [row["val/weight"] for row in rows] == ["", "1", "", "1", "1"]
 

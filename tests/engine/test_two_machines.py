@@ -14,7 +14,7 @@ import torch
 from process_program import trained_weights
 
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 
 HERE = Path(__file__).resolve().parent
 NAMES = (f"yolorgp{os.getpid()}a", f"yolorgp{os.getpid()}b")
@@ -72,5 +72,5 @@ def test_two_machines_learn_what_one_learns(machines: tuple[str, str], tmp_path:
     errors = [process.communicate(timeout=240)[1] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], errors
     both = read_checkpoint(tmp_path / "two" / "weights" / "last.pt")["network"]
-    for name, tensor in trained_weights(World(), tmp_path / "one").items():
+    for name, tensor in trained_weights(DistributedContext(), tmp_path / "one").items():
         assert torch.allclose(both[name], tensor, rtol=0, atol=1e-6), name

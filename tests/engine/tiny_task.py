@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.config.train_config import (
     AugmentConfig,
@@ -22,7 +23,7 @@ from yolor_gp.config.train_config import (
     TrainConfig,
 )
 from yolor_gp.engine.checkpoints.reproducible import seed_everything
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.engine.task import Evaluation, Task
 from yolor_gp.engine.trainer import Outcome
@@ -55,20 +56,22 @@ class TinyLosses:
 class TinyLoader:
     """Images whose numbers depend on their position only; `poison` makes some not finite."""
 
-    def __init__(self, world: World, batch_size: int, steps: int, poison: frozenset[int]) -> None:
-        self.world, self.share, self.steps = world, batch_size // world.size, steps
+    def __init__(
+        self, context: DistributedContext, batch_size: int, steps: int, poison: frozenset[int]
+    ) -> None:
+        self.context, self.share, self.steps = context, batch_size // context.size, steps
         self.poison = poison
-        self.epochs: list[tuple[int, int, bool]] = []
+        self.epochs: list[tuple[int, int]] = []
         self.on_batch: Callable[[int, int], None] = lambda epoch, step: None
 
     def __len__(self) -> int:
         return self.steps
 
-    def epoch(self, epoch: int, start_step: int = 0, mosaic: bool = True) -> Iterator[Batch]:
-        self.epochs.append((epoch, start_step, mosaic))
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        self.epochs.append((epoch, start_step))
         for step in range(start_step, self.steps):
             self.on_batch(epoch, step)
-            first = (step * self.world.size + self.world.rank) * self.share
+            first = (step * self.context.size + self.context.rank) * self.share
             items = [self._item(epoch, first + i, step) for i in range(self.share)]
             images, targets, metas = zip(*items, strict=True)
             yield Batch(torch.stack(images), torch.stack(targets), metas)
@@ -90,7 +93,7 @@ def tiny_network(normalised: bool = True) -> nn.Sequential:
 
 
 def tiny_task(
-    world: World,
+    context: DistributedContext,
     *,
     batch_size: int = 4,
     steps: int = 6,
@@ -100,7 +103,7 @@ def tiny_task(
 ) -> Task:
     seed_everything(0)
     network = tiny_network(normalised)
-    loader = TinyLoader(world, batch_size, steps, poison)
+    loader = TinyLoader(context, batch_size, steps, poison)
     calls = iter(scores or [])
 
     def criterion(outputs: Tensor, targets: Tensor) -> TinyLosses:
@@ -139,18 +142,23 @@ def train(
     config: RunConfig,
     task: Task | None = None,
     *,
-    world: World | None = None,
+    context: DistributedContext | None = None,
     resumed: dict[str, Any] | None = None,
 ) -> Outcome:
-    world = world or World()
+    context = context or DistributedContext()
+    task = task or tiny_task(context, batch_size=config.batch_size)
+    observer = None
+    if config.log_gradients and context.is_main:
+        observer = GradientFlow(task.network, folder / "gradients.json")
     return run_training(
-        task or tiny_task(world, batch_size=config.batch_size),
+        task,
         config,
         folder,
-        world=world,
+        context=context,
         device=CPU,
         precision=choose_precision(config.precision, CPU),
         resumed=resumed,
+        observer=observer,
     )
 
 

@@ -1,7 +1,7 @@
 """The detector's arithmetic written once more, as plainly as it can be: loops, float64, no speed.
 
 Nothing of the package is used. What the package computes is held to the numbers that this file
-gave (`numbers.npz`, see `make_golden.py`), and this file to those of public implementations, where they
+gave (`numbers.npz`, see `make_golden.py`), and this file to those of public ones, where they
 lie beside the repository (`tests/test_golden.py`).
 """
 
@@ -177,7 +177,14 @@ def _mask_loss(logits: Tensor, truth: Tensor, box: Tensor, input_size: tuple[int
 
 
 def kept(
-    boxes: Tensor, values: Tensor, classes: int, confidence: float, iou: float, most: int
+    boxes: Tensor,
+    values: Tensor,
+    classes: int,
+    confidence: float,
+    iou: float,
+    most: int,
+    *,
+    best_class_only: bool = False,
 ) -> list[tuple[int, int, float]]:
     """(row, label, score), best first, of greedy suppression within each class."""
     scored = [
@@ -185,6 +192,7 @@ def kept(
         for number, row in enumerate(values)
         for label in range(classes)
         if row[0] * row[1 + label] > confidence
+        and (not best_class_only or label == int(row[1:].argmax()))
     ]
     chosen: list[tuple[int, int, float]] = []
     for score, number, label in sorted(scored, key=lambda one: -one[0]):

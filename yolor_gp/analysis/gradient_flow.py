@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from yolor_gp.analysis.paths.path_results import Intervals, LayerPaths, NetworkPaths
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_json
 
 _LAYERS = (nn.modules.conv._ConvNd, nn.Linear)
 
@@ -27,14 +28,17 @@ class GradientRow:
 
 
 class GradientFlow:
-    """Adds up |gradient| per output channel; call `update()` after each backward pass.
+    """Adds up |gradient| per output channel; call `on_gradients()` after each backward pass.
 
     Reads `weight.grad` of the convolutions and linear layers of `network` and changes nothing;
     sums stay on the weights' device, so that no step waits for them. With a scaled loss, call it
     after the gradients have been unscaled. Under data parallelism one process is enough.
+
+    file: where `close` writes them.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module, file: Path | None = None) -> None:
+        self._file = file
         self._layers = {
             name: module for name, module in network.named_modules() if isinstance(module, _LAYERS)
         }
@@ -42,7 +46,7 @@ class GradientFlow:
         self.updates = 0
 
     @torch.no_grad()
-    def update(self) -> None:
+    def on_gradients(self) -> None:
         """Add the gradients that the weights hold now; a layer without one adds zero.
 
         Values that are not finite (a step that loss scaling will skip) add zero.
@@ -91,7 +95,12 @@ class GradientFlow:
     def save(self, path: Path) -> None:
         """Write `channel_means` as JSON, to be laid beside the static picture later."""
         content = {"updates": self.updates, "mean_absolute_gradient": self.channel_means()}
-        path.write_text(json.dumps(content), encoding="utf-8")
+        write_json(path, content)
+
+    def close(self) -> None:
+        """The end of training: save them, where a file was named."""
+        if self._file is not None:
+            self.save(self._file)
 
 
 def gradient_rows(

@@ -9,7 +9,7 @@ from yolor_gp.commands import detect, train, val
 from yolor_gp.commands.arguments import Arguments
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.detection.runs import new_run_folder
-from yolor_gp.engine.checkpoints.training_state import BEST
+from yolor_gp.engine.checkpoints.checkpointer import BEST
 
 _NEXT = """
 what next:

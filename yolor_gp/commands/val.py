@@ -9,7 +9,7 @@ from pathlib import Path
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.validate import validate
-from yolor_gp.engine.distributed.context import World, joined_world
+from yolor_gp.engine.distributed.context import DistributedContext, joined_context
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
@@ -23,14 +23,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table of APs, write what was asked for; 0, or 70 when another process was lost."""
     options = _parser().parse(arguments)
     kind = training_device(options.device).type
-    with joined_world(kind, timeout=600, heartbeat=120) as world:
-        return _validate(options, world)
+    with joined_context(kind, timeout=600, heartbeat=120) as context:
+        return _validate(options, context)
 
 
-def _validate(options: argparse.Namespace, world: World) -> int:
-    if world.is_main:
+def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
+    if context.is_main:
         _check_places(options)
-    device = training_device(options.device, world.local_rank, world.size)
+    device = training_device(options.device, context.local_rank, context.size)
     model = load(options.weights, device=device, precision=options.precision)
     config = ValidationConfig(
         confidence=options.confidence,
@@ -50,9 +50,9 @@ def _validate(options: argparse.Namespace, world: World) -> int:
         precision=model.precision,
         device=model.device,
         source=model.source,
-        world=world,
+        context=context,
     )
-    if world.is_main:
+    if context.is_main:
         size = options.image_size or model.image_size
         print(f"{options.weights} on {options.data}: {found.images} images at {size} px")
         print(found.result.table())

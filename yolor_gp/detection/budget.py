@@ -7,7 +7,7 @@ import time
 
 import torch
 
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import Precision, to_float32
 from yolor_gp.engine.task import Task
 
@@ -20,7 +20,7 @@ def epochs_within(
     task: Task,
     precision: Precision,
     device: torch.device,
-    world: World,
+    context: DistributedContext,
     *,
     validation_batches: int,
     validations: int,
@@ -30,7 +30,7 @@ def epochs_within(
     The steps are made on a copy of the network; its weights and all random numbers stay as they
     are. Every process gets the figure of the slowest.
     """
-    step = max(world.gather(_step_seconds(task, precision, device)))
+    step = max(context.gather(_step_seconds(task, precision, device)))
     validating = validations * validation_batches * step * _VALIDATION_SHARE
     return max(int((seconds - validating) / (len(task.loader) * step)), 1)
 

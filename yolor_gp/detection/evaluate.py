@@ -9,7 +9,7 @@ import torch
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import choose_validation_precision
 from yolor_gp.engine.task import ValidationInterruptedError
 from yolor_gp.models.network import DetectionNetwork
@@ -40,7 +40,7 @@ def evaluate(
     device: torch.device,
     *,
     precision: str = "auto",
-    world: World | None = None,
+    context: DistributedContext | None = None,
     must_stop: Callable[[], bool] = lambda: False,
     show: Show | None = None,
 ) -> EvalResult:
@@ -49,7 +49,7 @@ def evaluate(
     The evaluator of the first process has seen every image afterwards (for its results()).
     Raises `ValidationInterruptedError` when `must_stop()` says so between batches.
     """
-    world = world or World()
+    context = context or DistributedContext()
     chosen = choose_validation_precision(precision, device)
     inference = Inference.of(network, config, device, chosen)
     evaluator.reset()
@@ -64,11 +64,11 @@ def evaluate(
             evaluator.process(meta.image_id, original)
         if show is not None:
             show(batch, detections)
-    states = world.gather_to_main(evaluator.state())
+    states = context.gather_to_main(evaluator.state())
     result = None
     if states is not None:
         evaluator.merge(states)
         result = evaluator.evaluate()
-    result = world.broadcast(result)
+    result = context.broadcast(result)
     assert result is not None
     return result

@@ -11,7 +11,7 @@ from yolor_gp.config.train_config import merged
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
 from yolor_gp.detection.budget import epochs_within
-from yolor_gp.engine.distributed.context import World
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import Precision
 from yolor_gp.engine.task import Task
 
@@ -53,7 +53,7 @@ def within_time(
     task: Task,
     precision: Precision,
     device: torch.device,
-    world: World,
+    context: DistributedContext,
     *,
     validation_images: int,
 ) -> int:
@@ -64,7 +64,7 @@ def within_time(
         task,
         precision,
         device,
-        world,
+        context,
         validation_batches=-(-validation_images // config.batch_size),
         validations=max(recipe.schedule.epochs // recipe.validation.every, 1),
     )

@@ -22,14 +22,14 @@ from yolor_gp.config.run_config import (
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.detection.train import DetectionRun, say_outcome, train_detector
 from yolor_gp.detection.weights import Weights
+from yolor_gp.engine.checkpoints.checkpointer import BEST, LAST
 from yolor_gp.engine.checkpoints.resume import (
     find_restarted,
     has_checkpoint,
     launch_identity,
     open_resumed,
 )
-from yolor_gp.engine.checkpoints.training_state import BEST, LAST
-from yolor_gp.engine.distributed.context import World, joined_world
+from yolor_gp.engine.distributed.context import DistributedContext, joined_context
 from yolor_gp.engine.loggers import TABLE
 from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.trainer import Outcome
@@ -199,15 +199,15 @@ def train(request: TrainRequest, start: Weights | None = None) -> TrainingResult
         LostPeerError: When another process of the run is gone.
     """
     settings = checked_flags(dict(request.given))
-    with joined_world(
+    with joined_context(
         training_device(settings.device).type,
         timeout=settings.timeout,
         heartbeat=settings.heartbeat,
-    ) as world:
-        run = world.broadcast(_prepare(request, start, world) if world.is_main else None)
+    ) as context:
+        run = context.broadcast(_prepare(request, start, context) if context.is_main else None)
         assert run is not None
-        outcome = _train(run, world)
-    if world.is_main:
+        outcome = _train(run, context)
+    if context.is_main:
         with suppress(OSError):
             write_training_plot(run.folder)
         say_outcome(outcome, run.folder)
@@ -266,22 +266,24 @@ def write_training_plot(folder: Path) -> Path | None:
     return picture
 
 
-def _train(run: DetectionRun, world: World) -> Outcome:
+def _train(run: DetectionRun, context: DistributedContext) -> Outcome:
     try:
-        return train_detector(run, world)
+        return train_detector(run, context)
     except UserError:
-        if world.is_main:
+        if context.is_main:
             with suppress(OSError):  # only a folder in which nothing has been written is empty
                 run.folder.rmdir()
         raise
 
 
-def _prepare(request: TrainRequest, start: Weights | None, world: World) -> DetectionRun:
+def _prepare(
+    request: TrainRequest, start: Weights | None, context: DistributedContext
+) -> DetectionRun:
     """On the first process: the configuration, the run folder and, on resume, the state."""
     where, folder = request.resume, None
-    if where is None and world.run_id:
-        launch = launch_identity(world.run_id)
-        folder = find_restarted(request.project, launch, world.restarts)
+    if where is None and context.run_id:
+        launch = launch_identity(context.run_id)
+        folder = find_restarted(request.project, launch, context.restarts)
         where = str(folder) if folder is not None and has_checkpoint(folder) else None
     given, overrides = dict(request.given), request.overrides
     if where is None:

@@ -33,7 +33,7 @@ from yolor_gp.detection.weights import (
     read_weights,
     transfer,
 )
-from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
@@ -61,13 +61,13 @@ class DetectionData:
         return {"train": self.train.fingerprint, "val": self.val.fingerprint}
 
 
-def open_data(config: RunConfig, world: World) -> DetectionData:
+def open_data(config: RunConfig, context: DistributedContext) -> DetectionData:
     """Open both halves; the first process goes ahead, examines them and writes the caches."""
     data: DetectionData | None = None
-    if world.is_main:
+    if context.is_main:
         check_data(load_data_config(config.data))
         data = _open(config)
-    world.barrier()
+    context.barrier()
     return data or _open(config)
 
 
@@ -159,12 +159,12 @@ def detection_task(
     config: RunConfig,
     data: DetectionData,
     network: DetectionNetwork,
-    world: World,
+    context: DistributedContext,
     device: torch.device,
 ) -> Task:
     """Everything the trainer needs. config.batch_size is over all processes."""
     recipe = config.recipe
-    share = share_of(config.batch_size, world)
+    share = per_rank_batch_size(config.batch_size, context)
     on_gpu = device.type == "cuda"
     loader = train_loader(
         data.train,
@@ -173,31 +173,32 @@ def detection_task(
         augment=recipe.augment,
         seed=config.seed,
         workers=config.workers,
-        rank=world.rank,
-        world_size=world.size,
+        rank=context.rank,
+        world_size=context.size,
         with_masks=network.has_masks,
         stride=network.max_stride,
         pin_memory=on_gpu,
+        mosaic_epochs=recipe.schedule.epochs - recipe.schedule.close_mosaic,
     )
     return Task(
         network=network,
-        criterion=detection_loss(network, recipe.loss, config.image_size, world),
+        criterion=detection_loss(network, recipe.loss, config.image_size, context),
         loader=loader,
-        validate=_validation(config, data.val, network, world, device, share),
+        validate=_validation(config, data.val, network, context, device, share),
         description=describe(network, config.image_size),
         draw=partial(labelled_batch, names=network.names),
     )
 
 
 def detection_loss(
-    network: DetectionNetwork, config: LossConfig, image_size: int, world: World
+    network: DetectionNetwork, config: LossConfig, image_size: int, context: DistributedContext
 ) -> DetectionCriterion:
     """The loss of the network's head, over all processes."""
     return network.head.criterion(
         config,
         image_size=image_size,
-        reduce_counts=world.sum if world.size > 1 else None,
-        world_size=world.size,
+        reduce_counts=context.sum if context.size > 1 else None,
+        world_size=context.size,
     )
 
 
@@ -205,7 +206,7 @@ def _validation(
     config: RunConfig,
     dataset: DetectionDataset,
     network: DetectionNetwork,
-    world: World,
+    context: DistributedContext,
     device: torch.device,
     share: int,
 ) -> Callable[[nn.Module, Callable[[], bool]], Evaluation]:
@@ -214,8 +215,8 @@ def _validation(
         image_size=config.image_size,
         batch_size=share,
         workers=config.workers,
-        rank=world.rank,
-        world_size=world.size,
+        rank=context.rank,
+        world_size=context.size,
         pin_memory=device.type == "cuda",
     )
     with_masks = network.has_masks and not dataset.has_boxes_only
@@ -225,7 +226,7 @@ def _validation(
         pictures: dict[str, Picture] = {}
 
         def show(batch: Batch, detections: list[Detections]) -> None:
-            if world.is_main and not pictures:
+            if context.is_main and not pictures:
                 confident = [found.select(found.scores > 0.25) for found in detections]
                 picture = predictions_against_truth(batch, confident, network.names)
                 pictures["val_batch0"] = picture
@@ -233,7 +234,7 @@ def _validation(
         assert isinstance(averaged, DetectionNetwork)
         result = evaluate(
             averaged, loader, evaluator, config.recipe.validation, device,
-            world=world, must_stop=must_stop, show=show,
+            context=context, must_stop=must_stop, show=show,
         )  # fmt: skip
         return Evaluation(result.score, result.named(), pictures, result.table())
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.detection.run_recipe import say_recipe, with_recipe, within_time
@@ -25,7 +26,7 @@ from yolor_gp.engine.checkpoints.checkpoint import State
 from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
 from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
 from yolor_gp.engine.checkpoints.resume import PROVENANCE_FILE, launch_identity
-from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.loggers import check_loggers
 from yolor_gp.engine.precision import Precision, choose_precision, training_device
 from yolor_gp.engine.trainer import Outcome
@@ -54,35 +55,35 @@ class DetectionRun:
     start: Weights | None = None
 
 
-def train_detector(run: DetectionRun, world: World) -> Outcome:
-    """Train on this process; every process of `world` calls it with the same `run`."""
+def train_detector(run: DetectionRun, context: DistributedContext) -> Outcome:
+    """Train on this process; every process of `context` calls it with the same `run`."""
     config = run.config
-    device = training_device(config.device, world.local_rank, world.size)
+    device = training_device(config.device, context.local_rank, context.size)
     precision = choose_precision(config.precision, device)
     seed_everything(config.seed)
     check_loggers(config.log)
     if config.deterministic:
         use_deterministic_kernels()
     if config.batch_size:
-        share_of(config.batch_size, world)
+        per_rank_batch_size(config.batch_size, context)
     # What is wrong with the model is told before minutes go into the data.
     if run.resumed is None:
         chosen = chosen_model(config, run.start)
     else:
         chosen = resumed_model(run.resumed["description"])
-    data = open_data(config, world)
+    data = open_data(config, context)
     given, is_new = config, run.resumed is None
     pretrained = run.start is not None or config.weights is not None
     if is_new:
         config = with_recipe(given, data.train, pretrained=pretrained)
     network, origin = build_detection_network(chosen, data, config, device)
     network.freeze(modules_to_freeze(network, config.freeze))
-    config = _resolved(config, data, network, precision, world, device)
-    _check_statistics(config, network, world)
-    task = detection_task(config, data, network, world, device)
+    config = _resolved(config, data, network, precision, context, device)
+    _check_statistics(config, network, context)
+    task = detection_task(config, data, network, context, device)
     if is_new and config.time:
         epochs = within_time(
-            config, task, precision, device, world, validation_images=len(data.val)
+            config, task, precision, device, context, validation_images=len(data.val)
         )
         config = with_recipe(
             config.model_copy(update={"recipe": given.recipe}),
@@ -90,19 +91,24 @@ def train_detector(run: DetectionRun, world: World) -> Outcome:
             pretrained=pretrained,
             epochs=epochs,
         )
-    if world.is_main:
+        task = detection_task(config, data, network, context, device)  # closes mosaic later now
+    if context.is_main:
         say_recipe(config)
-        _write_run_files(run.folder, config, data, network, world, run.resumed is not None)
-        headline = _headline(chosen.spec, config, data, origin, precision, device, world)
+        _write_run_files(run.folder, config, data, network, context, run.resumed is not None)
+        headline = _headline(chosen.spec, config, data, origin, precision, device, context)
         _log.info("%s", headline)
+    observer = None
+    if config.log_gradients and context.is_main:
+        observer = GradientFlow(network, run.folder / "gradients.json")
     return run_training(
         task,
         config,
         run.folder,
-        world=world,
+        context=context,
         device=device,
         precision=precision,
         resumed=run.resumed,
+        observer=observer,
     )
 
 
@@ -111,7 +117,7 @@ def _resolved(
     data: DetectionData,
     network: DetectionNetwork,
     precision: Precision,
-    world: World,
+    context: DistributedContext,
     device: torch.device,
 ) -> RunConfig:
     """The configuration with `auto` replaced by what it came to."""
@@ -120,22 +126,24 @@ def _resolved(
         per_process = largest_batch(
             lambda size: detection_task(
                 config.model_copy(update={"batch_size": size, "workers": 0}),
-                data, network, World(), device,
+                data, network, DistributedContext(), device,
             ),
-            precision, device, config.recipe.optimizer.nominal_batch // world.size,
+            precision, device, config.recipe.optimizer.nominal_batch // context.size,
         )  # fmt: skip
-        batch_size = min(world.gather(per_process)) * world.size
+        batch_size = min(context.gather(per_process)) * context.size
     return config.model_copy(update={"batch_size": batch_size, "precision": precision.name})
 
 
-def _check_statistics(config: RunConfig, network: DetectionNetwork, world: World) -> None:
+def _check_statistics(
+    config: RunConfig, network: DetectionNetwork, context: DistributedContext
+) -> None:
     """Batch normalisation needs more than one value of a channel, also on the coarsest level."""
     cells = config.image_size // network.max_stride
-    if share_of(config.batch_size, world) * cells**2 < 2:
+    if per_rank_batch_size(config.batch_size, context) * cells**2 < 2:
         raise UserError(
             f"--batch-size {config.batch_size} with --img {config.image_size}: one cell of one"
             f" image is too little for batch normalisation; use --img {2 * network.max_stride} or"
-            f" --batch-size {2 * world.size}"
+            f" --batch-size {2 * context.size}"
         )
 
 
@@ -144,7 +152,7 @@ def _write_run_files(
     config: RunConfig,
     data: DetectionData,
     network: DetectionNetwork,
-    world: World,
+    context: DistributedContext,
     is_resumed: bool,
 ) -> None:
     """What is needed to run it again, before the first step."""
@@ -155,9 +163,9 @@ def _write_run_files(
     provenance = collect_provenance(
         seed=config.seed,
         data=data.fingerprint,
-        processes=world.size,
+        processes=context.size,
         resumed=is_resumed,
-        launch=launch_identity(world.run_id),
+        launch=launch_identity(context.run_id),
     )
     write_provenance(folder / PROVENANCE_FILE, provenance)
 
@@ -169,9 +177,9 @@ def _headline(
     origin: str,
     precision: Precision,
     device: torch.device,
-    world: World,
+    context: DistributedContext,
 ) -> str:
-    processes = f", {world.size} processes" if world.size > 1 else ""
+    processes = f", {context.size} processes" if context.size > 1 else ""
     if data.train.has_boxes_only and not config.boxes_only:
         origin += "; boxes only, as the data have no masks"
     return (

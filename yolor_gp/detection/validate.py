@@ -18,7 +18,7 @@ from yolor_gp.data.loading.loader import val_loader
 from yolor_gp.data.selection import ONE_CLASS, Selection
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.inference import check_overlap
-from yolor_gp.engine.distributed.context import World, share_of
+from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_backends import Backend
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
@@ -29,7 +29,7 @@ from yolor_gp.structures.eval_result import EvalResult
 _log = logging.getLogger(__name__)
 
 
-_ALONE = World()
+_ALONE = DistributedContext()
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def validate(
     precision: str,
     device: torch.device,
     source: str,
-    world: World = _ALONE,
+    context: DistributedContext = _ALONE,
     boxes_only: bool = False,
     split: Split = "val",
 ) -> Validation:
@@ -69,7 +69,7 @@ def validate(
         backend: Of the evaluation.
         precision: As `--precision`.
         device: Of this process.
-        world: The processes that share the images.
+        context: The processes that share the images.
         source: What messages call the network.
         split: The part of the data.
         boxes_only: Leave masks out, though the network predicts them.
@@ -80,23 +80,25 @@ def validate(
     check_overlap(config.nms_iou, "0.5 to 0.7")
     check_image_size(image_size, network.max_stride)
     dataset = _open(network, load_data_config(data), split, image_size)
-    _check_classes(network, dataset, data, source, world)
+    _check_classes(network, dataset, data, source, context)
     loader = val_loader(
         dataset,
         image_size=image_size,
-        batch_size=share_of(batch_size, world),
+        batch_size=per_rank_batch_size(batch_size, context),
         workers=workers,
-        rank=world.rank,
-        world_size=world.size,
+        rank=context.rank,
+        world_size=context.size,
         pin_memory=device.type == "cuda",
     )
     with_masks = network.has_masks and not (boxes_only or dataset.has_boxes_only)
-    if network.has_masks and not (with_masks or boxes_only) and world.is_main:
+    if network.has_masks and not (with_masks or boxes_only) and context.is_main:
         _log.warning("%s: has boxes only; masks are not evaluated", data)
     evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=with_masks, backend=backend)
-    seen = world.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
+    seen = context.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
     shown = tqdm(loader, "validating", disable=not seen)
-    result = evaluate(network, shown, evaluator, config, device, precision=precision, world=world)
+    result = evaluate(
+        network, shown, evaluator, config, device, precision=precision, context=context
+    )
     return Validation(result, evaluator, len(dataset))
 
 
@@ -121,12 +123,12 @@ def _check_classes(
     dataset: DetectionDataset,
     data: str | Path,
     source: str,
-    world: World,
+    context: DistributedContext,
 ) -> None:
     if len(dataset.names) != network.num_classes:
         raise UserError(
             f"{data}: {len(dataset.names)} classes, but {source} was trained for"
             f" {network.num_classes}; use the data it was trained on"
         )
-    if world.is_main and dataset.names != network.names:
+    if context.is_main and dataset.names != network.names:
         _log.warning("warning: %s calls its classes otherwise than %s does", data, source)

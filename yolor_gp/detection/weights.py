@@ -13,7 +13,7 @@ from torch import Tensor
 
 from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.engine.checkpoints.checkpoint import FORMAT, VERSION, save_checkpoint
-from yolor_gp.engine.checkpoints.training_state import BEST, WEIGHTS
+from yolor_gp.engine.checkpoints.checkpointer import BEST, WEIGHTS
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.pickle_values import TensorReference

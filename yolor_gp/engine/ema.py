@@ -17,7 +17,7 @@ def decay_at(config: EmaConfig, updates: int) -> float:
     return config.decay * (1 - math.exp(-updates / config.warmup))
 
 
-class WeightAverage:
+class ModelEMA:
     """A float32 copy of a network that follows its weights.
 
     Running statistics of normalisation are averaged with the weights they belong to; integer

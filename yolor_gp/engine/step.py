@@ -3,20 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 from torch.nn.utils import clip_grads_with_norm_, get_total_norm
-from torch.optim import Optimizer
 
-from yolor_gp.engine.distributed.context import World
-from yolor_gp.engine.precision import LossScaler, Precision, to_float32
-from yolor_gp.engine.task import Task, TrainingBatch, loss_names
+from yolor_gp.engine.distributed.context import DistributedContext
+from yolor_gp.engine.precision import Precision, to_float32
+from yolor_gp.engine.task import TrainingBatch, loss_names
+from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.errors import UserError
 
 _NAMED_IMAGES = 16
+
+
+@dataclass(frozen=True)
+class _Everywhere:
+    """parts, norm: means over the processes; signals: processes asked to stop, by number."""
+
+    parts: dict[str, float]
+    norm: float
+    signals: dict[int, int]
 
 
 @dataclass(frozen=True)
@@ -40,25 +48,22 @@ class StepReport:
 class Stepper:
     """Call `accumulate` for every batch of a step, then `apply`.
 
-    look: called with the gradients of each step that is applied, before they are clipped.
+    wrapped: the network of `state` as it is called in training.
     """
 
     def __init__(
         self,
-        task: Task,
+        state: TrainingState,
         wrapped: nn.Module,
-        optimizer: Optimizer,
-        scaler: LossScaler,
+        *,
         precision: Precision,
-        world: World,
+        context: DistributedContext,
         device: torch.device,
         clip_norm: float | None,
-        look: Callable[[], None] | None = None,
     ) -> None:
-        self._task, self._wrapped, self._optimizer = task, wrapped, optimizer
-        self._scaler, self._precision, self._world = scaler, precision, world
-        self._device, self._clip_norm, self._look = device, clip_norm, look
-        self._buffers = _Buffers(task.network)
+        self._state, self._wrapped, self._precision = state, wrapped, precision
+        self._context, self._device, self._clip_norm = context, device, clip_norm
+        self._buffers = _Buffers(state.network)
         self._losses: list[Tensor] = []
         self._images: list[tuple[str, ...]] = []
         self._names: list[str] = []
@@ -68,7 +73,7 @@ class Stepper:
         if not self._losses:
             self._buffers.remember()
         try:
-            with self._world.backward(self._wrapped, exchange=last):
+            with self._context.backward(self._wrapped, exchange=last):
                 self._forward_backward(batch)
         except (torch.OutOfMemoryError, RuntimeError) as error:
             if not _is_out_of_memory(error):
@@ -81,61 +86,69 @@ class Stepper:
 
         received: the signal this process got, one of `watched`.
         """
-        self._scaler.unscale(self._optimizer)
-        parameters = [p for p in self._task.network.parameters() if p.grad is not None]
+        state, scaler = self._state, self._state.scaler
+        scaler.unscale(state.optimizer)
+        parameters = [p for p in state.network.parameters() if p.grad is not None]
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = get_total_norm(gradients, foreach=True)
         losses = torch.stack(self._losses)
-        asked = torch.tensor([float(received == number) for number in watched])
-        vector = torch.cat((losses.sum(0), norm.reshape(1), asked.to(losses.device)))
-        numbers = self._world.sum(vector).tolist()
-        parts = {
-            name: number / self._world.size
-            for name, number in zip(self._names, numbers, strict=False)
-        }
-        finite_losses = all(math.isfinite(number) for number in parts.values())
-        applied = finite_losses and math.isfinite(numbers[len(parts)])
-        overflow = finite_losses and not applied and self._scaler.enabled and self._scaler.scale > 1
+        everywhere = self._sums(losses, norm, received, watched)
+        finite_losses = all(math.isfinite(number) for number in everywhere.parts.values())
+        applied = finite_losses and math.isfinite(everywhere.norm)
+        overflow = finite_losses and not applied and scaler.enabled and scaler.scale > 1
         culprits = () if applied or overflow else self._culprits(losses)
         if applied:
-            if self._look is not None:
-                self._look()
+            if state.observer is not None:
+                state.observer.on_gradients()
             if self._clip_norm is not None:
                 clip_grads_with_norm_(parameters, self._clip_norm, norm, foreach=True)
-            self._scaler.step(self._optimizer)
+            scaler.step(state.optimizer)
         else:
             self._buffers.restore()
-        self._scaler.adapt()
+        scaler.adapt()
         report = StepReport(
-            parts=parts,
+            parts=everywhere.parts,
             batches=len(self._losses),
-            norm=numbers[len(parts)] / self._world.size,
+            norm=everywhere.norm,
             applied=applied,
             overflow=overflow,
             culprits=culprits,
-            signals={
-                number: round(count)
-                for number, count in zip(watched, numbers[len(parts) + 1 :], strict=True)
-            },
+            signals=everywhere.signals,
         )
         self._begin()
         return report
 
+    def _sums(
+        self, losses: Tensor, norm: Tensor, received: int | None, watched: tuple[int, ...]
+    ) -> _Everywhere:
+        """Losses, norm and signals of all processes, by one exchange and one wait."""
+        asked = torch.tensor([float(received == number) for number in watched])
+        mine = (losses.sum(0), norm.reshape(1), asked.to(losses.device))
+        total = self._context.sum(torch.cat(mine)).cpu()
+        sizes = [len(part) for part in mine]
+        parts, (norm_sum,), signals = (part.tolist() for part in torch.split(total, sizes))
+        size = self._context.size
+        return _Everywhere(
+            parts={name: value / size for name, value in zip(self._names, parts, strict=True)},
+            norm=norm_sum / size,
+            signals={number: round(n) for number, n in zip(watched, signals, strict=True)},
+        )
+
     def _begin(self) -> None:
         self._losses.clear()
         self._images.clear()
-        self._optimizer.zero_grad(set_to_none=True)
+        self._state.optimizer.zero_grad(set_to_none=True)
 
     def _forward_backward(self, batch: TrainingBatch) -> None:
         images = self._precision.images(batch.images, self._device)
         with self._precision.autocast():
             outputs = self._wrapped(images)
         with self._precision.full():
-            losses = self._task.criterion(to_float32(outputs), batch.targets)
+            losses = self._state.task.criterion(to_float32(outputs), batch.targets)
         self._names = loss_names(losses)
         values = [getattr(losses, name).detach().reshape(()) for name in self._names]
         self._losses.append(torch.stack(values).float())
-        self._scaler.backward(losses.total)
+        self._state.scaler.backward(losses.total)
 
     def _culprits(self, losses: Tensor) -> tuple[str, ...]:
         """Images of the batches whose own loss is not finite; of all where only gradients are."""

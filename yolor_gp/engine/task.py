@@ -45,8 +45,8 @@ class TrainingLoader(Protocol):
 
     def __len__(self) -> int: ...
 
-    def epoch(self, epoch: int, start_step: int = 0, mosaic: bool = True) -> Iterable[Any]:
-        """Batches `start_step`, ... of `epoch`; without `mosaic` no images are combined."""
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterable[Any]:
+        """Batches `start_step`, ... of `epoch`."""
 
 
 class Losses(Protocol):

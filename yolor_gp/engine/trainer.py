@@ -7,14 +7,14 @@ from typing import Any, Protocol
 
 from torch.optim import Optimizer
 
+from yolor_gp.engine.checkpoints.checkpointer import Checkpointer
 from yolor_gp.engine.checkpoints.progress import Progress
-from yolor_gp.engine.distributed.context import World
-from yolor_gp.engine.ema import WeightAverage
-from yolor_gp.engine.precision import LossScaler
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.schedule import Schedule
 from yolor_gp.engine.signals import WATCHED, StopRequest, exit_code
 from yolor_gp.engine.step import Stepper, StepReport, name_images
-from yolor_gp.engine.task import Evaluation, Task, ValidationInterruptedError
+from yolor_gp.engine.task import Evaluation, ValidationInterruptedError
+from yolor_gp.engine.training_state import TrainingState
 
 EXIT_NOT_FINITE = 4
 """Exit code when too many steps in a row had non-finite losses or gradients."""
@@ -27,7 +27,6 @@ class TrainerOptions:
     non-finite steps in a row before giving up; patience: 0 for never.
     """
 
-    close_mosaic: int = 0
     patience: int = 0
     validate_every: int = 1
     save_every: int = 0
@@ -53,30 +52,17 @@ class Report(Protocol):
     def say(self, text: str) -> None: ...  # noqa: D102
 
 
-class Keeper(Protocol):
-    """Writes checkpoints. Every process calls it; one writes."""
-
-    def save_last(self) -> None: ...  # noqa: D102
-    def save_best(self, evaluation: Evaluation) -> None: ...  # noqa: D102
-    def save_apart(self) -> None: ...  # noqa: D102
-    def save_trouble(self, report: StepReport) -> None: ...  # noqa: D102
-
-
-@dataclass
+@dataclass(frozen=True)
 class Trainer:
     """Everything is handed in, built and, on resume, restored."""
 
-    task: Task
+    state: TrainingState
     options: TrainerOptions
-    progress: Progress
     schedule: Schedule
-    optimizer: Optimizer
-    scaler: LossScaler
-    average: WeightAverage
     stepper: Stepper
-    world: World
+    context: DistributedContext
     report: Report
-    keeper: Keeper
+    checkpointer: Checkpointer
     stop: StopRequest
 
     def fit(self) -> Outcome:
@@ -90,25 +76,24 @@ class Trainer:
                 evaluation = self._finish_epoch() or evaluation
             except ValidationInterruptedError:
                 return self._stop_for(self.stop.received or WATCHED[0])
-        self.progress.finished = True
-        self.keeper.save_last()
+        self.state.progress.finished = True
+        self.checkpointer.save_last()
         return Outcome(0, self._verdict(), evaluation)
 
     def _train_epoch(self) -> Outcome | None:
-        progress, options = self.progress, self.options
-        steps = len(self.task.loader)
+        progress = self.state.progress
+        steps = len(self.state.task.loader)
         if progress.step >= steps:
             return None  # only the validation of this epoch is left
-        self.task.network.train()
-        mosaic = progress.epoch < self.schedule.config.epochs - options.close_mosaic
-        batches = iter(self.task.loader.epoch(progress.epoch, progress.step, mosaic=mosaic))
+        self.state.network.train()
+        batches = iter(self.state.task.loader.epoch(progress.epoch, progress.step))
         position, pending = progress.step, 0
         while position < steps:
             batch = next(batches)
             absolute = progress.epoch * steps + position
             if absolute < 3:
-                self.report.labels(absolute, self.task.draw, batch)
-            self.schedule.apply(self.optimizer, absolute)
+                self.report.labels(absolute, self.state.task.draw, batch)
+            self.schedule.apply(self.state.optimizer, absolute)
             pending, position = pending + 1, position + 1
             last = pending >= self.schedule.accumulation(absolute) or position == steps
             self.stepper.accumulate(batch, last=last)
@@ -121,38 +106,40 @@ class Trainer:
 
     def _step(self) -> Outcome | None:
         """Apply the accumulated gradients, then see to checkpoints, signals and trouble."""
-        progress = self.progress
+        progress = self.state.progress
         report = self.stepper.apply(self.stop.received, WATCHED)
         if report.applied:
             progress.updates += 1
             progress.skipped_in_row = 0
             progress.add(report.parts, report.batches)
-            self.average.update(self.task.network)
+            self.state.ema.update(self.state.network)
         elif not report.overflow:
             progress.skipped += 1
             progress.skipped_in_row += 1
             self._name_culprits(report)
-        self.report.batch(progress, report, self.optimizer)
+        self.report.batch(progress, report, self.state.optimizer)
         if progress.skipped_in_row >= self.options.skip_limit:
-            self.keeper.save_last()
-            self.keeper.save_trouble(report)
+            self.checkpointer.save_last()
+            self.checkpointer.save_trouble(report)
             return Outcome(EXIT_NOT_FINITE, self._give_up(progress.skipped_in_row))
         for number, count in report.signals.items():
             if count:
                 return self._stop_for(number)
         every = self.options.save_every
         if every and report.applied and progress.updates % every == 0:
-            self.keeper.save_last()
+            self.checkpointer.save_last()
         return None
 
     def _finish_epoch(self) -> Evaluation | None:
         """Validate, remember the best weights, write the checkpoint of the epoch."""
-        progress = self.progress
+        progress = self.state.progress
         epochs = self.schedule.config.epochs
         ordinal = progress.epoch + 1
         due = ordinal % self.options.validate_every == 0 or ordinal == epochs
         evaluation = self._validate() if due else None
-        rates = {f"lr/{group['name']}": float(group["lr"]) for group in self.optimizer.param_groups}
+        rates = {
+            f"lr/{group['name']}": float(group["lr"]) for group in self.state.optimizer.param_groups
+        }
         row = {"epoch": float(ordinal), **_prefixed("train", progress.means())}
         if evaluation is not None:
             row |= _prefixed("val", evaluation.figures)
@@ -166,31 +153,31 @@ class Trainer:
         progress.end_epoch(row)
         # The best first: a kill between the two repeats this epoch's validation, and its writing.
         if evaluation is not None and is_best:
-            self.keeper.save_best(evaluation)
+            self.checkpointer.save_best(evaluation)
         if self.options.save_period and ordinal % self.options.save_period == 0:
-            self.keeper.save_apart()
+            self.checkpointer.save_apart()
         if not self._is_over():
-            self.keeper.save_last()
+            self.checkpointer.save_last()
         self.report.epoch(progress, evaluation)
         return evaluation
 
     def _validate(self) -> Evaluation:
-        self.world.broadcast_buffers(self.average.network)
+        self.context.broadcast_buffers(self.state.ema.network)
         # Several processes can't stop in the middle without waiting for one another.
-        alone = self.world.size == 1
-        return self.task.validate(
-            self.average.network, lambda: alone and self.stop.received is not None
+        alone = self.context.size == 1
+        return self.state.task.validate(
+            self.state.ema.network, lambda: alone and self.stop.received is not None
         )
 
     def _is_over(self) -> bool:
-        progress, patience = self.progress, self.options.patience
+        progress, patience = self.state.progress, self.options.patience
         if progress.finished or progress.epoch >= self.schedule.config.epochs:
             return True
         waited = progress.epoch - 1 - progress.best_epoch
         return bool(patience) and progress.best_score is not None and waited >= patience
 
     def _verdict(self) -> str:
-        progress = self.progress
+        progress = self.state.progress
         best = ""
         if progress.best_score is not None:
             best = f"; best score {progress.best_score:.4f} in epoch {progress.best_epoch + 1}"
@@ -199,8 +186,8 @@ class Trainer:
         return f"trained {progress.epoch} epochs{reason}, {progress.updates} updates{best}"
 
     def _stop_for(self, number: int) -> Outcome:
-        self.keeper.save_last()
-        progress = self.progress
+        self.checkpointer.save_last()
+        progress = self.state.progress
         return Outcome(
             exit_code(number),
             f"stopped by signal {number} in epoch {progress.epoch + 1} after batch {progress.step};"
@@ -209,8 +196,9 @@ class Trainer:
 
     def _name_culprits(self, report: StepReport) -> None:
         if report.culprits:
+            progress = self.state.progress
             self.report.say(
-                f"epoch {self.progress.epoch + 1}, batch {self.progress.step}: loss or gradient is"
+                f"epoch {progress.epoch + 1}, batch {progress.step}: loss or gradient is"
                 f" not finite; step left out, average untouched. Images:"
                 f" {name_images(report.culprits)}"
             )

@@ -6,13 +6,12 @@ from pathlib import Path
 
 import torch
 
-from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.engine.checkpoints.checkpoint import State
+from yolor_gp.engine.checkpoints.checkpointer import Checkpointer
 from yolor_gp.engine.checkpoints.progress import Progress
-from yolor_gp.engine.checkpoints.training_state import TrainingState
-from yolor_gp.engine.distributed.context import World, synchronise_batchnorm
-from yolor_gp.engine.ema import WeightAverage
+from yolor_gp.engine.distributed.context import DistributedContext, synchronise_batchnorm
+from yolor_gp.engine.ema import ModelEMA
 from yolor_gp.engine.loggers import LoggedRun, RunLog
 from yolor_gp.engine.optimizer import build_optimizer
 from yolor_gp.engine.precision import LossScaler, Precision
@@ -22,6 +21,7 @@ from yolor_gp.engine.signals import StopRequest
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome, Trainer, TrainerOptions
+from yolor_gp.engine.training_state import GradientObserver, TrainingState
 from yolor_gp.errors import UserError
 
 _SMALL_BATCH = 16
@@ -32,67 +32,67 @@ def run_training(
     config: RunConfig,
     folder: Path,
     *,
-    world: World,
+    context: DistributedContext,
     device: torch.device,
     precision: Precision,
     resumed: State | None = None,
+    observer: GradientObserver | None = None,
 ) -> Outcome:
     """Train `task` in the run folder `folder`; the network is on `device` already.
 
-    config: resolved (batch size and precision are what they are); resumed: a training checkpoint.
+    config: resolved (batch size and precision are what they are); resumed: a training checkpoint;
+    observer: of gradients, closed at the end.
     """
     recipe, network = config.recipe, task.network
     precision.prepare(network)
-    average = WeightAverage(network, recipe.ema)
-    _synchronise(task, config, world, device)
+    ema = ModelEMA(network, recipe.ema)
+    _synchronise(task, config, context, device)
     schedule = Schedule(recipe.schedule, recipe.optimizer, len(task.loader), config.batch_size)
-    optimizer = build_optimizer(network, recipe.optimizer, schedule.weight_decay)
-    scaler = LossScaler(precision)
-    progress = Progress() if resumed is None else Progress.from_state(resumed["progress"])
-    weights_folder = folder / "weights"
-    flow = GradientFlow(network) if config.log_gradients and world.is_main else None
-    keeper = TrainingState(
-        task, progress, optimizer, scaler, average, world, weights_folder,
-        config.model_dump(mode="json"), flow,
-    )  # fmt: skip
-    if world.is_main:
-        weights_folder.mkdir(parents=True, exist_ok=True)
+    state = TrainingState(
+        task=task,
+        optimizer=build_optimizer(network, recipe.optimizer, schedule.weight_decay),
+        scaler=LossScaler(precision),
+        ema=ema,
+        progress=Progress() if resumed is None else Progress.from_state(resumed["progress"]),
+        observer=observer,
+    )
+    checkpointer = Checkpointer(state, context, folder / "weights", config.model_dump(mode="json"))
+    if context.is_main:
+        checkpointer.folder.mkdir(parents=True, exist_ok=True)
     if resumed is not None:
-        keeper.restore(resumed)
+        checkpointer.restore(resumed)
     if config.compile:
         network.compile()
-    stepper = Stepper(
-        task, world.wrap(network), optimizer, scaler, precision, world, device,
-        recipe.optimizer.clip_norm, None if flow is None else flow.update,
-    )  # fmt: skip
-    report = _report(folder, world, config, len(task.loader), progress)
+    report = _report(folder, context, config, len(task.loader), state.progress)
     trainer = Trainer(
-        task=task,
+        state=state,
         options=_options(config),
-        progress=progress,
         schedule=schedule,
-        optimizer=optimizer,
-        scaler=scaler,
-        average=average,
-        stepper=stepper,
-        world=world,
+        stepper=Stepper(
+            state,
+            context.wrap(network),
+            precision=precision,
+            context=context,
+            device=device,
+            clip_norm=recipe.optimizer.clip_norm,
+        ),
+        context=context,
         report=report,
-        keeper=keeper,
+        checkpointer=checkpointer,
         stop=StopRequest(),
     )
     try:
         with trainer.stop.installed():
             return trainer.fit()
     finally:
-        if flow is not None:
-            flow.save(folder / "gradients.json")
+        if observer is not None:
+            observer.close()
         report.close()
 
 
 def _options(config: RunConfig) -> TrainerOptions:
     recipe = config.recipe
     return TrainerOptions(
-        close_mosaic=recipe.schedule.close_mosaic,
         patience=recipe.schedule.patience,
         validate_every=recipe.validation.every,
         save_every=config.save_every,
@@ -102,10 +102,10 @@ def _options(config: RunConfig) -> TrainerOptions:
 
 
 def _report(
-    folder: Path, world: World, config: RunConfig, steps: int, progress: Progress
+    folder: Path, context: DistributedContext, config: RunConfig, steps: int, progress: Progress
 ) -> TerminalReport | SilentReport:
-    if not world.is_main:
-        return SilentReport(world.rank)
+    if not context.is_main:
+        return SilentReport(context.rank)
     resumed_at = progress.epoch if progress.history else None
     run = LoggedRun(folder, config.model_dump(mode="json"), resumed_at)
     return TerminalReport(
@@ -113,11 +113,13 @@ def _report(
     )
 
 
-def _synchronise(task: Task, config: RunConfig, world: World, device: torch.device) -> None:
+def _synchronise(
+    task: Task, config: RunConfig, context: DistributedContext, device: torch.device
+) -> None:
     """Batch statistics over all processes, where asked for or where each has few images."""
     if config.sync_batchnorm == "on" and device.type == "cpu":
         raise UserError("--sync-bn on: torch synchronises batch statistics on GPUs only; use off")
-    small = config.batch_size // world.size < _SMALL_BATCH
+    small = config.batch_size // context.size < _SMALL_BATCH
     wanted = config.sync_batchnorm == "on" or (config.sync_batchnorm == "auto" and small)
-    if wanted and world.size > 1 and device.type == "cuda":
+    if wanted and context.size > 1 and device.type == "cuda":
         synchronise_batchnorm(task.network)

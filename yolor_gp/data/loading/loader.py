@@ -45,12 +45,14 @@ def train_loader(
     with_masks: bool = True,
     stride: int = 32,
     pin_memory: bool = False,
+    mosaic_epochs: int | None = None,
 ) -> TrainLoader:
     """Augmented training batches.
 
     Args:
         batch_size: Images of one process.
         stride: Sides of images are multiples of it, where `augment.multi_scale` varies them.
+        mosaic_epochs: Afterwards no images are combined (mosaic, mixup, copy-paste); None: never.
 
     Raises:
         UserError: When masks are asked for and the data set has boxes only.
@@ -65,14 +67,16 @@ def train_loader(
     if image_size != dataset.image_size:
         raise ValueError(f"data set opened for {dataset.image_size} px, loader for {image_size} px")
     plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, with_masks, stride)
-    return TrainLoader(plan, workers, pin_memory)
+    return TrainLoader(plan, workers, pin_memory, mosaic_epochs)
 
 
 class TrainLoader:
     """See `train_loader`. `epoch` gives the batches of one epoch; `len` says how many."""
 
-    def __init__(self, plan: BatchPlan, workers: int, pin_memory: bool) -> None:
-        self._plan = plan
+    def __init__(
+        self, plan: BatchPlan, workers: int, pin_memory: bool, mosaic_epochs: int | None
+    ) -> None:
+        self._plan, self._mosaic_epochs = plan, mosaic_epochs
         self._augmentation = Augmentation(plan.dataset, plan.augment)
         self._pin_memory, self._count = pin_memory, workers
         self._processes: WorkerProcesses | None = None
@@ -82,13 +86,13 @@ class TrainLoader:
     def __len__(self) -> int:
         return math.ceil(len(self._plan.dataset) / self._plan.global_batch)
 
-    def epoch(self, epoch: int, start_step: int = 0, mosaic: bool = True) -> Iterator[Batch]:
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from `start_step` on; beginning another ends this one.
 
-        mosaic: False leaves out mosaic, mixup and copy-paste. The last batch is filled up with
-        images from the beginning of the epoch's order. Raises `UserError` naming an image that
-        can't be read.
+        The last batch is filled up with images from the beginning of the epoch's order. Raises
+        `UserError` naming an image that can't be read.
         """
+        mosaic = self._mosaic_epochs is None or epoch < self._mosaic_epochs
         steps = range(start_step, len(self))
         if not (self._count and AVAILABLE):
             order = self.order(epoch)

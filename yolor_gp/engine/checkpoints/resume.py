@@ -11,7 +11,7 @@ from typing import Any
 
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.engine.checkpoints.checkpoint import State, previous_of, read_newest_whole
-from yolor_gp.engine.checkpoints.training_state import LAST, TRAINING
+from yolor_gp.engine.checkpoints.checkpointer import LAST, TRAINING
 from yolor_gp.errors import UserError
 
 PROVENANCE_FILE = "provenance.json"

@@ -1,6 +1,7 @@
 """One to many processes, started by torchrun; the only file that knows torch.distributed.
 
-Everything else asks a `World`, which for a single process answers without any communication.
+Everything else asks a `DistributedContext`, which for a single process answers without any
+communication.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def _collective() -> Iterator[None]:
 
 
 @dataclass(frozen=True)
-class World:
+class DistributedContext:
     """This process among those of the run: `rank` of `size`, `local_rank` on its machine."""
 
     rank: int = 0
@@ -184,7 +185,9 @@ def started_by_torchrun() -> bool:
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ
 
 
-def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120) -> World:
+def open_context(
+    device_type: str, *, timeout: float = 600, heartbeat: float = 120
+) -> DistributedContext:
     """Join the run that torchrun describes in the environment, or be alone.
 
     timeout: seconds a collective may take; heartbeat: seconds of silence after which a process
@@ -193,7 +196,7 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
     restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     run_id = os.environ.get("TORCHELASTIC_RUN_ID", "")
     if not started_by_torchrun() or int(os.environ["WORLD_SIZE"]) == 1:
-        return World(restarts=restarts, run_id=run_id)
+        return DistributedContext(restarts=restarts, run_id=run_id)
     rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     local_rank = int(os.environ.get("LOCAL_RANK", "0"))
     limit = timedelta(seconds=timeout)
@@ -218,40 +221,42 @@ def open_world(device_type: str, *, timeout: float = 600, heartbeat: float = 120
         )
     objects = dist.new_group(backend="gloo", timeout=limit) if device_type == "cuda" else None
     watcher = _start_heartbeat(rank, size, heartbeat, f"{token}/", objects)
-    return World(rank, local_rank, size, restarts, run_id, watcher, objects)
+    return DistributedContext(rank, local_rank, size, restarts, run_id, watcher, objects)
 
 
 @contextmanager
-def joined_world(device_type: str, *, timeout: float, heartbeat: float) -> Iterator[World]:
-    """The world, opened before the block and left after it.
+def joined_context(
+    device_type: str, *, timeout: float, heartbeat: float
+) -> Iterator[DistributedContext]:
+    """The context, opened before the block and left after it.
 
     Other processes are told when the block fails here.
 
     Raises:
         LostPeerError: When another process was lost; the message is for people.
     """
-    world = open_world(device_type, timeout=timeout, heartbeat=heartbeat)
+    context = open_context(device_type, timeout=timeout, heartbeat=heartbeat)
     try:
-        with world.peers_named():
-            yield world
+        with context.peers_named():
+            yield context
     except LostPeerError as error:
-        world.close("it lost another process")
-        raise LostPeerError(lost_peer_message(str(error), world.rank)) from error
+        context.close("it lost another process")
+        raise LostPeerError(lost_peer_message(str(error), context.rank)) from error
     except BaseException as error:
-        world.close(" ".join(str(error).split()) or type(error).__name__)
+        context.close(" ".join(str(error).split()) or type(error).__name__)
         raise
-    world.close()
+    context.close()
 
 
-def share_of(global_batch: int, world: World) -> int:
+def per_rank_batch_size(global_batch: int, context: DistributedContext) -> int:
     """Images per process of a global batch. Raises `UserError` when it does not divide."""
-    if global_batch % world.size:
-        lower = max(global_batch // world.size, 1) * world.size
+    if global_batch % context.size:
+        lower = max(global_batch // context.size, 1) * context.size
         raise UserError(
-            f"--batch-size {global_batch}: is the number of images over all {world.size} processes"
-            f" and must divide by it; use {lower} or {lower + world.size}"
+            f"--batch-size {global_batch}: is the number of images over all {context.size}"
+            f" processes and must divide by it; use {lower} or {lower + context.size}"
         )
-    return global_batch // world.size
+    return global_batch // context.size
 
 
 def synchronise_batchnorm(network: nn.Module) -> nn.Module:
