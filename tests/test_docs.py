@@ -51,6 +51,25 @@ def test_links_and_named_files_exist(page: Path) -> None:
         assert (ROOT / script).is_file(), f"{page.name} names {script}"
 
 
+def test_every_reference_leads_somewhere() -> None:
+    known = set(
+        re.findall(r"^\| \[(\w+)\]", (ROOT / "docs/references.md").read_text(), re.MULTILINE)
+    )
+    files = [*(ROOT / "yolor_gp").rglob("*.py"), *(ROOT / "cfg").rglob("*.yaml"), *PAGES]
+    named = {
+        (word, str(file))
+        for file in files
+        for found in re.findall(
+            r"(?<![\w\]])\[([A-Z][A-Za-z0-9]+(?:, [^\]]+)?)\](?!\()", file.read_text()
+        )
+        for word in [found.split(",")[0]]
+        if word in known or (word.upper() == word and len(word) > 2)
+    }
+    assert not [(word, file) for word, file in named if word not in known]
+    assert len({word for word, _ in named}) >= 8
+    assert not [file for file in files if re.search(r"\bSPEC\b", file.read_text())]
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_yaml_examples_are_yaml(page: Path) -> None:
     for block in re.findall(r"```yaml\n(.*?)```", page.read_text(), flags=re.DOTALL):

@@ -164,7 +164,7 @@ def _follow(network: StepNetwork, value: int, channel: int, taker: Taker, taken:
         _follow(network, source, origin, taker, taken)
 
 
-# --- the polynomial check of SPEC 6, by autograd ------------------------------------------------
+# --- the polynomial check, by autograd ----------------------------------------------------------
 
 
 def gradients_at(network: nn.Module, example: Tensor, z: float) -> dict[str, Tensor]:

@@ -4,7 +4,8 @@ import math
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel
 
 from yolor_gp.config.train_config import EmaConfig
 from yolor_gp.engine.ema import ModelEMA, decay_at
@@ -32,6 +33,24 @@ def test_weights_and_statistics_are_averaged_and_counters_copied() -> None:
     assert mine.running_mean.tolist() == pytest.approx([(1 - kept) * 8] * 2)
     assert mine.num_batches_tracked.item() == 7
     assert not mine.training and not mine.weight.requires_grad
+
+
+def test_equals_averaging_by_torch() -> None:
+    torch.manual_seed(0)
+    network, config = nn.Linear(3, 2), EmaConfig(decay=0.9, warmup=3)
+    updates = 0
+
+    def average(averaged: list[Tensor], current: list[Tensor], _: object) -> None:
+        torch._foreach_lerp_(averaged, current, 1 - decay_at(config, updates))
+
+    ours, theirs = ModelEMA(network, config), AveragedModel(network, multi_avg_fn=average)
+    theirs.n_averaged += 1  # torch would copy the first instead of averaging it
+    for updates in range(1, 6):  # noqa: B007
+        with torch.no_grad():
+            network.weight.add_(torch.randn(2, 3))
+        ours.update(network)
+        theirs.update_parameters(network)
+    assert torch.equal(ours.network.weight, theirs.module.weight)
 
 
 def test_state_goes_round() -> None:

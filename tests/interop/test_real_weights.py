@@ -9,7 +9,7 @@ import pytest
 
 from yolor_gp.commands.val import main
 
-# SPEC 5: AP, AP50, AP75 of the original code on the same images and by the same protocol.
+# AP, AP50, AP75 of the original code on the same images and by the same protocol.
 ORIGINAL = {"bbox": (0.2967, 0.4630, 0.3080), "segm": (0.2584, 0.4386, 0.2721)}
 
 

@@ -1,4 +1,4 @@
-"""FLOPs and parameters of every table row, against what the papers print and SPEC counts."""
+"""FLOPs and parameters of every table row, against what the papers print and what was counted."""
 
 from __future__ import annotations
 

@@ -1,4 +1,9 @@
-"""An exponential moving average of the weights, the network that is validated and kept."""
+"""An exponential moving average of the weights [EMA], the network that is validated and kept.
+
+`torch.optim.swa_utils.AveragedModel` gives the same numbers (a test compares them); it averages
+parameters and buffers in separate loops and keeps no decay that depends on the update, so it would
+be wrapped by as many lines as stand here.
+"""
 
 from __future__ import annotations
 

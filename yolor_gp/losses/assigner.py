@@ -1,4 +1,4 @@
-"""Which anchors answer for which object: matching by shape, then by cell.
+"""Which anchors answer for which object: matching by shape, then by cell [YOLOv5].
 
 An object matches an anchor when neither side differs by more than a factor. It is given to the cell
 of its centre and, per axis, to the neighbour the centre leans to: up to three positives an anchor.

@@ -11,7 +11,7 @@ def binary_cross_entropy(
 ) -> Tensor:
     """The cross entropy of every element, same shape; targets in 0..1.
 
-    With gamma > 0 the focal loss of Lin et al., arXiv 1708.02002, eq. 5: an element right with
+    With gamma > 0 the focal loss [Focal, eq. 5]: an element right with
     probability p counts (1 - p)^gamma, positives alpha and negatives 1 - alpha.
     """
     loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")

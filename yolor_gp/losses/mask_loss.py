@@ -1,4 +1,4 @@
-"""Cross entropy of predicted masks inside their objects' boxes.
+"""Cross entropy of predicted masks inside their objects' boxes [YOLACT] [YOLOv5].
 
 The loss of one positive is a sum over the cells of its object's box, and all positives of an object
 share that box. So prototypes are gathered once per object, only inside the box, and multiplied with

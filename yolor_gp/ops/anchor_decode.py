@@ -1,4 +1,4 @@
-"""From an anchor head's numbers to boxes in pixels (the decoder of YOLOv5 and YOLOR).
+"""From an anchor head's numbers to boxes in pixels [YOLOv4, 3.4] [YOLOv5].
 
 cx = (2 sigmoid(tx) - 0.5 + column) * stride, w = (2 sigmoid(tw))^2 * anchor; cy and h likewise.
 A half-precision product of 459 px and a sigmoid is off by whole pixels, so everything is float32.

@@ -1,6 +1,6 @@
 """Overlap of boxes: IoU and the measures that stay informative where boxes do not touch.
 
-GIoU: Rezatofighi et al., arXiv 1902.09630. DIoU, CIoU: Zheng et al., arXiv 1911.08287.
+GIoU: [GIoU, eq. 1]. DIoU, CIoU: [DIoU, eqs. 7 to 11].
 All take xyxy boxes in any unit and compute in float32 or better.
 """
 

@@ -37,7 +37,7 @@ def make_batch_norm(channels: int) -> nn.BatchNorm2d:
 
 @register("Conv")
 class Conv(Block):
-    """Bias-free convolution, batch normalisation, activation (SPEC: `Conv(c, k, s)`).
+    """Bias-free convolution, batch normalisation, activation: `Conv(c, k, s)`.
 
     [B, in_channels, h, w] -> [B, out_channels, h / stride, w / stride]; padding keeps the size of
     odd kernels unless it is given.

@@ -82,7 +82,7 @@ def with_shortcut(
 
 @register("Bottleneck")
 class Bottleneck(Block):
-    """1x1 to `expansion * out_channels`, 3x3 to `out_channels`, shortcut (SPEC: `Bott`).
+    """1x1 to `expansion * out_channels`, 3x3 to `out_channels`, shortcut: a bottleneck.
 
     No activation follows the addition. Darknet-53's residual block is this with expansion 0.5.
     """

@@ -60,7 +60,7 @@ class LevelPredictor(nn.Module):
 
 @register("AnchorHead")
 class AnchorHead(DetectionHead):
-    """Levels from fine to coarse, each to A * (5 + C + K) channels (SPEC 2.8).
+    """Levels from fine to coarse, each to A * (5 + C + K) channels [YOLOv5] [YOLOR].
 
     Per anchor: tx ty tw th, objectness, C classes, K = `masks` coefficients of prototypes made
     from the finest level; no prototypes when `masks` is 0. strides: input pixels per cell of each
@@ -149,7 +149,7 @@ class AnchorHead(DetectionHead):
 
     @torch.no_grad()
     def _initialise_biases(self) -> None:
-        """Start from 8 objects in a 640 px image, and 0.6 classes an object (SPEC 2.8)."""
+        """Start from 8 objects in a 640 px image, and 0.6 classes an object [YOLOv5]."""
         for level, stride in zip(self.levels, self.strides, strict=True):
             assert isinstance(level, LevelPredictor)
             bias = cast(Tensor, level.conv.bias).view(self.num_anchors, -1)
