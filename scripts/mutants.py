@@ -50,7 +50,7 @@ MUTANTS = [
         "losses/assigner.py": [
             ("amax(dim=2) < threshold", "amax(dim=2) <= threshold + 1"),
             ("torch.maximum(ratio, 1 / ratio)", "ratio"),
-            ("(centre % 1 < 0.5)", "(centre % 1 < 0.4)"),
+            ("(centre % 1 < reach)", "(centre % 1 < 0.4)"),
             ("& (centre > 1)", ""),
             ("& (grid - centre > 1)", "& (grid - centre > 2)"),
             ("(0, 0), (-1, 0), (0, -1)", "(0, 0), (0, -1), (-1, 0)"),
@@ -81,7 +81,7 @@ MUTANTS = [
             ("(hull - union) / hull", "(hull - union) / union"),
         ],
         "ops/anchor_decode.py": [
-            ("* 2 - 0.5 + cells", "* 2 - 0.4 + cells"),
+            ("- coding.reach + cells", "- 0.4 + cells"),
             ("(activation[..., 2:4] * 2) ** 2", "(activation[..., 2:4] * 2) ** 1"),
         ],
         "ops/nms.py": [

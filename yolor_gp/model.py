@@ -61,16 +61,19 @@ def load(
     device: str | torch.device = "auto",
     precision: str = "auto",
     classes: int | Sequence[str] | None = None,
+    cfg: str | Path | None = None,
 ) -> Model:
     """Open weights, or a model file with fresh weights.
 
     Args:
         source: A run folder, an own `.pt` or `.safetensors`, an official checkpoint of YOLOv5,
-            YOLOv7 or YOLOR; or a model file by path or shipped name (`yolor-csp`).
+            YOLOv7 or YOLOR, Darknet's `.weights`; or a model file by path or shipped name
+            (`yolor-csp`), or Darknet's `.cfg`.
         device: auto, cpu, cuda or the number of a GPU.
         precision: auto, bfloat16, float16 or float32; auto takes what is right for each use.
         classes: Their number or names. Weights of other classes keep what fits: of the decoder
             the rows of classes that have the same name.
+        cfg: Of Darknet's weights, where it does not lie beside them under the same name.
 
     Raises:
         UserError: When it cannot be read, or device or precision are not to be had.
@@ -79,7 +82,7 @@ def load(
         raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
     place = training_device(str(device))
     names = classes if classes is None or isinstance(classes, int) else tuple(classes)
-    network, size = open_detector(source, place, names)
+    network, size = open_detector(source, place, names, cfg)
     model = Model(network, str(source), size or DEFAULT_SIZE, precision)
     model._as_read = model._state()
     return model

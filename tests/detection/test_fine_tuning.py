@@ -127,6 +127,22 @@ def test_frozen_layers_stay(
         )
 
 
+def test_masks_are_learned_on_boxes_that_stay(data: Path, tmp_path: Path) -> None:
+    model = yolor_gp.load(TINY, device="cpu", classes=list(NAMES))
+    before = yolor_gp.load(model.save(tmp_path / "start.pt"), device="cpu")
+    flags = QUICK | {"set": ["optimizer.weight_decay=0.1"]}
+    run = before.train(data, **flags, freeze=["boxes"], project=tmp_path / "runs")
+    after = yolor_gp.load(run.folder / "weights" / "last.pt", device="cpu").network
+    image = torch.rand(1, 3, 64, 64)
+    with torch.no_grad():
+        old, new = before.network.eval()(image), after.eval()(image)
+    rows = 5 + len(NAMES)
+    for was, level in zip(old.levels, new.levels, strict=True):
+        assert torch.equal(was.logits[..., :rows], level.logits[..., :rows])
+        assert not torch.equal(was.logits[..., rows:], level.logits[..., rows:])
+    assert not torch.equal(old.prototypes, new.prototypes)
+
+
 def test_freeze_says_what_is_wrong() -> None:
     network = yolor_gp.load(TINY, device="cpu").network
     for word, message in (

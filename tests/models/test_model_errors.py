@@ -39,7 +39,7 @@ nc: eighty
 head:
   - [-1, 1, AnchorHed, [nc, anchors]]
 """
-    accepts = "accepts out_channels, kernel, stride, padding, groups, activation"
+    accepts = "accepts out_channels, kernel, stride, padding, groups, activation, norm"
     assert problems_of(text) == (
         f"bad.yaml:2: layer 0 (Conv): got an unexpected argument 'kernal'; {accepts}",
         "bad.yaml:3: layer 1: unknown block 'ELANN'; did you mean 'ELAN'?",
@@ -58,7 +58,7 @@ head:
         ("- [-1, 1, Conv, [8, 0]]", "'kernel' should be greater than or equal to 1, found 0"),
         ("- [-1, 1, Conv, [8, 3.0]]", "'kernel' should be a valid integer, found 3.0"),
         ("- [-1, 1, Conv, [true]]", "'out_channels' should be a valid integer, found True"),
-        ("- [-1, 1, Conv, [8,1,1,0,1,silu,9]]", "got 7 arguments, expected at most 6"),
+        ("- [-1, 1, Conv, [8,1,1,0,1,silu,true,9]]", "got 8 arguments, expected at most 7"),
         ("- [-1, 1, Conv, [8, 3, 1, None, 3]]", "does not fit inputs of [channels, h, w] [3, 256"),
         ("- [-2, 1, Conv, [8]]", "layer 0 (Conv): 'from' gives -2, but there are 0 earlier layers"),
         ("- [7, 1, Conv, [8]]", "'from' gives 7, but there are 0 earlier layers"),

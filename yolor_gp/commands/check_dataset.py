@@ -10,11 +10,11 @@ from tqdm import tqdm
 
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.config.data_config import DataConfig, load_data_config
-from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.doctor import Report, examine
 from yolor_gp.detection.anchors import POOR_FIT, anchor_recall
+from yolor_gp.detection.weights import read_model
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
 from yolor_gp.visualize.plots import plot_dataset
@@ -59,7 +59,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _anchors(config: DataConfig, model: str, image_size: int) -> str:
-    spec = load_model_spec(model)
+    spec = read_model(model)
     table = open_dataset(config, "train", image_size=image_size).table
     reached = anchor_recall(spec, table, image_size, LossConfig().anchor_threshold)
     hint = "" if reached >= POOR_FIT else "; train.py makes better ones by itself (--anchors)"

@@ -18,7 +18,8 @@ def parser() -> Arguments:
     """Every flag of the command."""
     flags = Arguments(prog="detect.py", description=__doc__)
     add = flags.add_argument
-    add("--weights", required=True, help="checkpoint of a training, or official weights")
+    add("--weights", required=True, help="run folder, .pt, .safetensors, .weights")
+    add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--source", required=True, help="image, folder, glob, list.txt, video, camera number, URL")
     add("--img", dest="image_size", type=whole_number(32),
         help="side of the input in pixels (none: that of training, else 640)")  # fmt: skip
@@ -85,7 +86,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for file in (options.save_json, options.save_dataset, options.save_csv):
         if file:
             check_writable(file)
-    model = load(options.weights, device=options.device, precision=options.precision)
+    model = load(
+        options.weights, device=options.device, precision=options.precision, cfg=options.cfg
+    )
     results = model.predict(
         options.source,
         img=options.image_size,

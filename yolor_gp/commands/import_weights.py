@@ -1,7 +1,7 @@
-"""Convert weights: an official checkpoint (or own weights) to an own file, `.pt` or `.safetensors`.
+"""Convert weights, official ones, Darknet's or own, to an own file, `.pt` or `.safetensors`.
 
-Nothing in the checkpoint is run: its network is rebuilt from the model file inside, and its tensors
-are mapped one by one.
+Nothing in the checkpoint is run: its network is rebuilt from the model file inside or beside it,
+and its tensors are mapped one by one. With --check nothing is written: every number is read.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.detection.weights import load_network, save_network
+from yolor_gp.detection.weights import network_of, read_weights, save_network
 from yolor_gp.errors import UserError
 
 _SUFFIXES = (".pt", ".safetensors")
@@ -19,18 +19,31 @@ _SUFFIXES = (".pt", ".safetensors")
 def main(arguments: Sequence[str] | None = None) -> int:
     """Read IN, write OUT, say what was converted."""
     parser = Arguments(prog="import_weights", description=__doc__)
-    parser.add_argument("source", metavar="IN", help="YOLOv5, YOLOv7, YOLOR or own weights")
-    parser.add_argument("target", metavar="OUT", help="file to write: .pt or .safetensors")
+    parser.add_argument(
+        "source", metavar="IN", help="YOLOv5, YOLOv7, YOLOR, Darknet or own weights"
+    )
+    parser.add_argument(
+        "target", metavar="OUT", nargs="?", help="file to write: .pt or .safetensors"
+    )
+    parser.add_argument("--cfg", metavar="FILE", help="of Darknet's .weights, if not beside them")
+    parser.add_argument(
+        "--check", action="store_true", help="say whether IN is whole, and what it holds"
+    )
     parser.add_argument(
         "--img-size", type=whole_number(32), default=640, help="image size it was trained for"
     )
     options = parser.parse(arguments)
-    source, target = Path(options.source), Path(options.target)
+    source = Path(options.source)
+    if options.check:
+        return _check(source, options.cfg)
+    if options.target is None:
+        raise UserError("import_weights: expected OUT, the file to write, or --check")
+    target = Path(options.target)
     if target.suffix not in _SUFFIXES:
         raise UserError(f"{target}: OUT must end in {' or '.join(_SUFFIXES)}")
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"{target}: IN and OUT are the same file; choose another OUT")
-    network = load_network(source)
+    network = network_of(read_weights(source, options.cfg), source)
     try:
         target.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -39,4 +52,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parameters = sum(parameter.numel() for parameter in network.parameters())
     kind = "boxes and masks" if network.has_masks else "boxes"
     print(f"{source}: {kind}, {network.num_classes} classes, {parameters:,} parameters -> {target}")
+    return 0
+
+
+def _check(source: Path, cfg: str | None) -> int:
+    """Read all of it, and say what it is."""
+    weights = read_weights(source, cfg)
+    count = sum(tensor.numel() for tensor in weights.tensors.values())
+    found = weights.partial or "whole"
+    print(
+        f"{source}: {found}; {len(weights.tensors)} tensors, {count:,} numbers, all finite;"
+        f" {len(weights.names)} classes: {', '.join(weights.names[:5])}"
+        f"{', ...' if len(weights.names) > 5 else ''}"
+    )
     return 0

@@ -11,7 +11,7 @@ from typing import Any
 
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.commands.paper_table import markdown_table, paper_rows
-from yolor_gp.config.model_spec import load_model_spec
+from yolor_gp.detection.weights import read_model
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
 from yolor_gp.models.summary import ModelSummary, summarize
@@ -40,7 +40,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         figures = []
         for model in options.models:
-            spec = load_model_spec(model)
+            spec = read_model(model)
             if options.classes:
                 spec = spec.with_classes(options.classes)
             summary = summarize(spec, options.size)

@@ -49,7 +49,7 @@ def _parser() -> Arguments:
     add("--anchors", type=one_of("auto", "keep"), metavar="WHICH",
         help="auto: fitted to the boxes; keep: the model's (default: what fits)")  # fmt: skip
     add("--freeze", nargs="+", metavar="LAYERS",
-        help="layers that keep their weights: a number, backbone, names or patterns")  # fmt: skip
+        help="what keeps its weights: a number, backbone, boxes, names or patterns")  # fmt: skip
     add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")
     add("--time", metavar="TIME", help="as many epochs as fit: 90s, 45m, 1.5h")
     add("--patience", type=whole_number(0), metavar="N",

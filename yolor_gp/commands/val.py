@@ -31,7 +31,7 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
     if context.is_main:
         _check_places(options)
     device = training_device(options.device, context.local_rank, context.size)
-    model = load(options.weights, device=device, precision=options.precision)
+    model = load(options.weights, device=device, precision=options.precision, cfg=options.cfg)
     config = ValidationConfig(
         confidence=options.confidence,
         nms_iou=options.iou,
@@ -99,7 +99,8 @@ def write_plots(evaluator: CocoEvaluator, folder: str | Path) -> tuple[Path, Pat
 def _parser() -> Arguments:
     parser = Arguments(prog="val.py", description="Box and mask AP of a network on a data set.")
     add = parser.add_argument
-    add("--weights", required=True, help="a .pt, .safetensors or run folder")
+    add("--weights", required=True, help="run folder, .pt, .safetensors, .weights")
+    add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--data", default="shapes", help="data YAML or shipped name")
     add("--img", dest="image_size", type=whole_number(32),
         help="side of the square input in pixels (none: that of training, else 640)")  # fmt: skip

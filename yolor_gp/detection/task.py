@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from yolor_gp.config.data_config import load_data_config
-from yolor_gp.config.model_spec import ModelSpec, load_model_spec
+from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.run_config import RunConfig
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
@@ -30,6 +30,7 @@ from yolor_gp.detection.weights import (
     describe,
     needed_plugins,
     plugins_named,
+    read_model,
     read_weights,
     transfer,
 )
@@ -98,9 +99,9 @@ def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel
     """
     weights, source = start, "the model in memory"
     if start is None and config.weights is not None:
-        weights, source = read_weights(config.weights), config.weights
+        weights, source = read_weights(config.weights, config.cfg), config.weights
     if config.cfg is not None and start is None:
-        spec = load_model_spec(config.cfg)
+        spec = read_model(config.cfg)
     elif weights is not None:
         spec = weights.spec
     else:

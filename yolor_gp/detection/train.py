@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import logging
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,13 +30,17 @@ from yolor_gp.engine.checkpoints.resume import PROVENANCE_FILE, launch_identity
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.loggers import check_loggers
 from yolor_gp.engine.precision import Precision, choose_precision, training_device
+from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
 from yolor_gp.errors import UserError
-from yolor_gp.models.freeze import modules_to_freeze
+from yolor_gp.models.freeze import BOXES, modules_to_freeze
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.statistics import has_neutral_statistics, restore_statistics
 
 _log = logging.getLogger(__name__)
+
+_STATISTICS_BATCHES = 4
 
 
 @dataclass(frozen=True)
@@ -78,6 +83,8 @@ def train_detector(run: DetectionRun, context: DistributedContext) -> Outcome:
         config = with_recipe(given, data.train, pretrained=pretrained)
     network, origin = build_detection_network(chosen, data, config, device)
     network.freeze(modules_to_freeze(network, config.freeze))
+    if BOXES in config.freeze:
+        network.anchor_head.freeze_boxes()
     config = _resolved(config, data, network, precision, context, device)
     _check_statistics(config, network, context)
     task = detection_task(config, data, network, context, device)
@@ -92,6 +99,8 @@ def train_detector(run: DetectionRun, context: DistributedContext) -> Outcome:
             epochs=epochs,
         )
         task = detection_task(config, data, network, context, device)  # closes mosaic later now
+    if is_new and pretrained and has_neutral_statistics(network):
+        _measure_statistics(task, network, context, device)
     if context.is_main:
         say_recipe(config)
         _write_run_files(run.folder, config, data, network, context, run.resumed is not None)
@@ -132,6 +141,22 @@ def _resolved(
         )  # fmt: skip
         batch_size = min(context.gather(per_process)) * context.size
     return config.model_copy(update={"batch_size": batch_size, "precision": precision.name})
+
+
+def _measure_statistics(
+    task: Task, network: DetectionNetwork, context: DistributedContext, device: torch.device
+) -> None:
+    """Before the first step of weights that were folded once; the function does not change."""
+    batches = itertools.islice(task.loader.epoch(0), _STATISTICS_BATCHES)
+    count = restore_statistics(network, (batch.images.to(device) / 255 for batch in batches))
+    context.broadcast_weights(network)
+    if context.is_main:
+        _log.info(
+            "the weights were folded once: %d normalisations have neutral statistics, which were"
+            " measured on %d batches; the function is the same",
+            count,
+            _STATISTICS_BATCHES,
+        )
 
 
 def _check_statistics(

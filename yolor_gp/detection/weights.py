@@ -1,4 +1,4 @@
-"""Weights to start from or to use: own checkpoints, safetensors, official files."""
+"""Weights to start from or to use: own checkpoints, safetensors, official files, Darknet's."""
 
 from __future__ import annotations
 
@@ -15,11 +15,17 @@ from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.engine.checkpoints.checkpoint import FORMAT, VERSION, save_checkpoint
 from yolor_gp.engine.checkpoints.checkpointer import BEST, WEIGHTS
 from yolor_gp.errors import UserError
+from yolor_gp.interop.darknet_cfg import class_names, is_darknet_cfg, read_darknet_cfg
+from yolor_gp.interop.darknet_weights import (
+    DarknetWeights,
+    is_darknet_weights,
+    read_darknet_weights,
+)
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.pickle_values import TensorReference
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
 from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
-from yolor_gp.interop.transfer import TransferReport
+from yolor_gp.interop.transfer import TransferReport, transfer_along_wiring
 from yolor_gp.interop.transfer import transfer as transfer_tensors
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
@@ -36,7 +42,9 @@ _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 class Weights:
     """Tensors by name and what they belong to.
 
-    image_size: trained at, None when unknown; plugins: that were loaded in the training.
+    image_size: trained at, None when unknown; plugins: that were loaded in the training; partial:
+    what is missing, for a file that is only good to train from; named_elsewhere: the names of its
+    layers mean nothing to other networks, which are filled along the wiring.
     """
 
     spec: ModelSpec
@@ -44,6 +52,8 @@ class Weights:
     tensors: Mapping[str, Tensor]
     image_size: int | None = None
     plugins: tuple[str, ...] = ()
+    partial: str | None = None
+    named_elsewhere: bool = False
 
 
 def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
@@ -56,17 +66,33 @@ def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
     }
 
 
-def read_weights(path: str | Path) -> Weights:
-    """Read a `.pt` (own or official), a `.safetensors`, or the best weights of a run folder.
+def read_model(path: str | Path) -> ModelSpec:
+    """A model file by path or shipped name, or Darknet's `.cfg`. Raises `UserError`."""
+    return read_darknet_cfg(path).spec if is_darknet_cfg(path) else load_model_spec(path)
 
-    Of own checkpoints the averaged weights are taken. Raises `UserError`.
+
+def read_weights(path: str | Path, cfg: str | Path | None = None) -> Weights:
+    """Read weights of any kind; of own checkpoints the averaged ones are taken.
+
+    Args:
+        path: A `.pt` (own or official), a `.safetensors`, a run folder, whose best weights are
+            meant, or Darknet's `.weights`.
+        cfg: The `.cfg` along which Darknet's are read, where it is one; else the one beside them.
+
+    Raises:
+        UserError: When they cannot be read.
     """
     file = Path(path)
+    if is_darknet_weights(file):
+        chosen = cfg if cfg is not None and is_darknet_cfg(cfg) else None
+        return _of_darknet(read_darknet_weights(file, chosen))
     if file.is_dir():
         inside = [file / "weights" / BEST, file / BEST]
         file = next((candidate for candidate in inside if candidate.is_file()), inside[0])
     if not file.is_file():
-        raise UserError(f"{file}: no such weights; expected a .pt, .safetensors or run folder")
+        raise UserError(
+            f"{file}: no such weights; expected a .pt, .safetensors, .weights or run folder"
+        )
     if file.suffix == ".safetensors":
         spec, tensors, names = load_safetensors(file)
         return Weights(spec, names, tensors)
@@ -81,11 +107,14 @@ def read_weights(path: str | Path) -> Weights:
 def is_weights_file(source: str | Path) -> bool:
     """Whether `source` names weights (a folder or a weights file) rather than a model file."""
     path = Path(source)
-    return path.is_dir() or path.suffix.lower() in _SUFFIXES
+    return path.is_dir() or path.suffix.lower() in _SUFFIXES or is_darknet_weights(path)
 
 
 def open_detector(
-    source: str | Path, device: torch.device, classes: int | tuple[str, ...] | None = None
+    source: str | Path,
+    device: torch.device,
+    classes: int | tuple[str, ...] | None = None,
+    cfg: str | Path | None = None,
 ) -> tuple[DetectionNetwork, int | None]:
     """The network of a weights file or, with fresh weights, of a model file; in eval mode.
 
@@ -94,6 +123,7 @@ def open_detector(
         device: Where it is built.
         classes: Build it for so many, or for these names; of the decoder the rows of classes that
             both know by name are kept.
+        cfg: As of `read_weights`.
 
     Returns:
         The network, and the size it was trained at where the file says.
@@ -103,9 +133,9 @@ def open_detector(
     """
     names = classes if isinstance(classes, tuple) else None
     if not is_weights_file(source):
-        spec = _with_classes(load_model_spec(source), classes)
+        spec = _with_classes(read_model(source), classes)
         return build_detector(spec, names, source, device).eval(), None
-    weights = read_weights(source)
+    weights = read_weights(source, cfg)
     spec = _with_classes(weights.spec, classes)
     if spec.num_classes == weights.spec.num_classes and names in (None, weights.names):
         return network_of(weights, source, device=device), weights.image_size
@@ -124,6 +154,8 @@ def network_of(
     weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
 ) -> DetectionNetwork:
     """The network that `weights`, read from `path`, belong to; in eval mode on `device`."""
+    if weights.partial is not None:
+        raise UserError(f"{path}: {weights.partial}; it is only good to train from (--weights)")
     with plugins_named(weights.plugins, path):
         network = build_detector(weights.spec, weights.names, path, device)
     try:
@@ -163,7 +195,25 @@ def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None
 
 def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
     """Copy what fits: of a decoder for other classes, the rows that mean the same."""
+    same_layers = network.spec.layers[:-1] == weights.spec.layers[:-1]
+    if weights.named_elsewhere and not same_layers:
+        source = build_network(weights.spec, device="meta")
+        return transfer_along_wiring(weights.tensors, source, network, weights.names)
     return transfer_tensors(weights.tensors, network, weights.names)
+
+
+def _of_darknet(read: DarknetWeights) -> Weights:
+    model, partial = read.model, None
+    if not read.is_whole:
+        partial = f"holds {read.found} of the {len(model.convolutions)} convolutions of its .cfg"
+    return Weights(
+        spec=model.spec,
+        names=class_names(model.spec.file, model.spec.num_classes),
+        tensors=read.tensors,
+        image_size=None if model.image_size is None else max(model.image_size),
+        partial=partial,
+        named_elsewhere=True,
+    )
 
 
 def needed_plugins(description: Mapping[str, Any]) -> tuple[str, ...]:

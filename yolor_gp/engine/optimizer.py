@@ -8,6 +8,7 @@ from torch.nn.modules.conv import _ConvNd
 
 from yolor_gp.config.train_config import OptimizerConfig
 from yolor_gp.engine.schedule import BIAS_WARMUP, NORMAL_WARMUP
+from yolor_gp.structures.marks import UNDECAYED
 
 ADAM_BETA2 = 0.999
 """Decay of AdamW's mean of squared gradients; its first beta is the recipe's momentum."""
@@ -29,7 +30,10 @@ def split_parameters(network: nn.Module) -> Groups:
             if not parameter.requires_grad or id(parameter) in seen:
                 continue
             seen.add(id(parameter))
-            groups[_kind(module, name)].append(parameter)
+            kind = _kind(module, name)
+            if kind == "decayed" and getattr(parameter, UNDECAYED, False):
+                kind = "undecayed"
+            groups[kind].append(parameter)
     return groups
 
 

@@ -7,13 +7,14 @@ objectness and mask coefficients are kept, and those of classes both networks kn
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from yolor_gp.interop.wiring import WiringReport, carried_along_wiring
 from yolor_gp.models.heads.anchor_head import AnchorHead
-from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.network import DetectionNetwork, Trunk
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,8 @@ class TransferReport:
 
     copied: as a whole; partly: decoder tensors, with the rows kept; left_out: given, but of
     another shape or unknown to the network, with the reason; fresh: the network's own, not given;
-    wanted: how many tensors the network has.
+    wanted: how many tensors the network has; wiring: what was found along it, where names did not
+    count.
     """
 
     copied: tuple[str, ...]
@@ -30,6 +32,7 @@ class TransferReport:
     left_out: Mapping[str, str]
     fresh: tuple[str, ...]
     wanted: int
+    wiring: WiringReport | None = None
 
     @property
     def summary(self) -> str:
@@ -37,14 +40,38 @@ class TransferReport:
         text = f"{len(self.copied)} of {self.wanted} tensors"
         if self.partly:
             text += f", {len(self.partly)} in part ({next(iter(self.partly.values()))})"
-        return text
+        return text if self.wiring is None else f"{self.wiring.summary} ({text})"
 
     def __str__(self) -> str:
-        lines = [f"{len(self.copied)} tensors copied"]
+        lines = [] if self.wiring is None else str(self.wiring).splitlines()
+        lines += [f"{len(self.copied)} tensors copied"]
         lines += [f"{name}: {kept}" for name, kept in self.partly.items()]
         lines += [f"{name}: left out, {reason}" for name, reason in self.left_out.items()]
         lines += [f"{name}: not given, starts fresh" for name in self.fresh]
         return "\n".join(lines)
+
+
+@torch.no_grad()
+def transfer_along_wiring(
+    state_dict: Mapping[str, Tensor],
+    source: Trunk,
+    network: DetectionNetwork,
+    source_names: Sequence[str] | None = None,
+) -> TransferReport:
+    """As `transfer`, of the tensors of `source`, whose layers are wired alike and called otherwise.
+
+    Implicit constants of the levels that are carried become neutral.
+    """
+    carried, report = carried_along_wiring(state_dict, source, network)
+    own = network.state_dict()
+    for name in carried:
+        level = name.removesuffix("conv.bias")
+        if level == name or not name.startswith("head.levels."):
+            continue
+        for part, value in (("implicit_add", 0.0), ("implicit_multiply", 1.0)):
+            if f"{level}{part}.value" in own:
+                own[f"{level}{part}.value"].fill_(value)
+    return replace(transfer(carried, network, source_names), wiring=report)
 
 
 @dataclass(frozen=True)

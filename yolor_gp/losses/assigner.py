@@ -84,8 +84,10 @@ def _candidates(
 
     # A centre leans to a side when it is less than half a cell from that side of its cell, and the
     # neighbour there must exist with room to spare: more than one cell to the border.
-    leans_back = (centre % 1 < 0.5) & (centre > 1)
-    leans_on = ((grid - centre) % 1 < 0.5) & (grid - centre > 1)
+    # A coding that keeps centres inside their cells leaves the neighbours out.
+    reach = min(level.coding.reach, 0.5)
+    leans_back = (centre % 1 < reach) & (centre > 1)
+    leans_on = ((grid - centre) % 1 < reach) & (grid - centre > 1)
     own = torch.ones_like(leans_back[:, :1])
     leans = torch.cat((own, leans_back, leans_on), dim=1).T
 

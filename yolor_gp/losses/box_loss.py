@@ -69,5 +69,5 @@ def box_overlaps(
     cells = logits.new_empty((len(positives), 2))
     cells[:, 0], cells[:, 1] = positives.column, positives.row
     anchors = level.anchors.float()[positives.anchor] / level.stride
-    predicted = decode_boxes(logits[:, :4], cells, anchors, 1)
+    predicted = decode_boxes(logits[:, :4], cells, anchors, 1, level.coding)
     return measure(predicted, targets.boxes[positives.target] / level.stride)

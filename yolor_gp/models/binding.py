@@ -149,7 +149,8 @@ def _scaled(
     parameters = block_parameters(block)
     for name in set(block.widths) & set(parameters):
         value = arguments.get(name, parameters[name].default)
-        if isinstance(value, int):
+        as_written = name in layer.arguments and spec.width_multiple == 1
+        if isinstance(value, int) and not as_written:
             arguments[name] = scale_width(value, spec.width_multiple)
     number = layer.repeats
     if block.repeats is not None and block.repeats in arguments:

@@ -9,25 +9,30 @@ from yolor_gp.errors import UserError
 from yolor_gp.models.network import DetectionNetwork
 
 BACKBONE = "backbone"
+BOXES = "boxes"
 
 
 def modules_to_freeze(network: DetectionNetwork, words: Sequence[str]) -> list[str]:
     """Names of modules that `words` mean, as `named_modules` gives them.
 
     A word is a number N (the first N layers of the model file), `backbone`, the name of a layer in
-    the model file, or a pattern over the names of modules (`head.levels*`, `layers.1?`).
+    the model file, a pattern over the names of modules (`head.levels*`, `layers.1?`), or `boxes`:
+    all layers, so that only masks are learned (`AnchorHead.freeze_boxes` holds the head's rows).
 
     Raises:
         UserError: For words that mean nothing, and when nothing would be left to train.
     """
     found: dict[str, None] = {}
+    if BOXES in words and not network.has_masks:
+        raise UserError(f"--freeze {BOXES}: only masks would be trained, and there are none")
     for word in words:
         names = _meant(network, word)
         if not names:
             layers = [layer.name for layer in network.spec.layers if layer.name]
             raise UserError(
                 f"--freeze {word}: no such layers; expected a number up to {len(network.layers)},"
-                f" 'backbone', a pattern such as 'layers.3*', or one of {', '.join(layers)}"
+                " 'backbone', 'boxes',"
+                f" a pattern such as 'layers.3*', or one of {', '.join(layers)}"
             )
         found.update(dict.fromkeys(names))
     parameters = {name for name, _ in network.named_parameters()}
@@ -41,6 +46,8 @@ def _meant(network: DetectionNetwork, word: str) -> list[str]:
     if word.isdecimal():
         number = int(word)
         return [f"layers.{k}" for k in range(number)] if 0 < number <= len(network.layers) else []
+    if word == BOXES:
+        return [f"layers.{k}" for k in range(len(network.layers))]
     if word == BACKBONE:
         return [f"layers.{layer.index}" for layer in layers if layer.section == BACKBONE]
     named = [f"layers.{layer.index}" for layer in layers[:-1] if layer.name == word]

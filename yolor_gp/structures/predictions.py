@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from yolor_gp.ops.anchor_decode import USUAL_CODING, BoxCoding
 from yolor_gp.structures.checks import check_tensor
 
 
@@ -14,12 +15,14 @@ class LevelPrediction:
     """The raw output of one pyramid level.
 
     logits: [B, A, h, w, 5 + C + K]: tx ty tw th, objectness, C classes, K mask coefficients;
-    anchors: f32[A, 2] width, height in input pixels; stride: input pixels per cell.
+    anchors: f32[A, 2] width, height in input pixels; stride: input pixels per cell; coding: of
+    boxes.
     """
 
     logits: Tensor
     anchors: Tensor
     stride: int
+    coding: BoxCoding = USUAL_CODING
 
     def __post_init__(self) -> None:
         check_tensor("LevelPrediction.logits", self.logits, (None,) * 5)

@@ -105,6 +105,14 @@ class DistributedContext:
                 for buffer in network.buffers():
                     dist.broadcast(buffer, src=0)
 
+    def broadcast_weights(self, network: nn.Module) -> None:
+        """Give every process rank 0's parameters and buffers."""
+        self.broadcast_buffers(network)
+        if self.size > 1:
+            with _collective(), torch.no_grad():
+                for parameter in network.parameters():
+                    dist.broadcast(parameter, src=0)
+
     def barrier(self) -> None:
         """Wait for all processes."""
         if self.size > 1:

@@ -30,9 +30,12 @@ def make_activation(name: Activation) -> nn.Module:
     return makers[name]
 
 
+BATCH_NORM_EPSILON = 1e-3
+
+
 def make_batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation with the field's eps 1e-3 and momentum 0.03."""
-    return nn.BatchNorm2d(channels, eps=1e-3, momentum=0.03)
+    """Batch normalisation with the field's epsilon and momentum 0.03."""
+    return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=0.03)
 
 
 @register("Conv")
@@ -40,7 +43,7 @@ class Conv(Block):
     """Bias-free convolution, batch normalisation, activation: `Conv(c, k, s)`.
 
     [B, in_channels, h, w] -> [B, out_channels, h / stride, w / stride]; padding keeps the size of
-    odd kernels unless it is given.
+    odd kernels unless it is given. norm: False has a bias instead of the normalisation.
     """
 
     def __init__(
@@ -52,14 +55,15 @@ class Conv(Block):
         padding: Padding | None = None,
         groups: Width = 1,
         activation: Activation = "silu",
+        norm: bool = True,
     ) -> None:
         super().__init__()
         self.out_channels = out_channels
         padding = kernel // 2 if padding is None else padding
         self.conv = nn.Conv2d(
-            in_channels, out_channels, kernel, stride, padding, groups=groups, bias=False
+            in_channels, out_channels, kernel, stride, padding, groups=groups, bias=not norm
         )
-        self.norm: nn.Module = make_batch_norm(out_channels)
+        self.norm: nn.Module = make_batch_norm(out_channels) if norm else nn.Identity()
         self.activation = make_activation(activation)
 
     def forward(self, x: Tensor) -> Tensor:

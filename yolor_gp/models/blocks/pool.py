@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import cast
 
 import torch
@@ -21,7 +22,10 @@ from yolor_gp.models.blocks.registry import (
 
 @register("MaxPool")
 class MaxPool(Block):
-    """Maximum over `kernel` x `kernel` cells; `padding` keeps the size of odd kernels."""
+    """Maximum over `kernel` x `kernel` cells; `padding` keeps the size of odd kernels.
+
+    after: rows and columns added below and to the right only, which are never the maximum.
+    """
 
     def __init__(
         self,
@@ -29,15 +33,20 @@ class MaxPool(Block):
         kernel: Kernel = 2,
         stride: Count = 2,
         padding: Padding | None = None,
+        after: Padding = 0,
     ) -> None:
         super().__init__()
         self.out_channels = in_channels
         padding = (kernel - 1) // 2 if padding is None else padding
+        before: nn.Module = nn.Identity()
+        if after:
+            before = nn.ConstantPad2d((0, after, 0, after), -math.inf)
+        self.before = before
         self.pool = nn.MaxPool2d(kernel, stride, padding)
 
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, h, w] -> [B, C, h / stride, w / stride]."""
-        return cast(Tensor, self.pool(x))
+        return cast(Tensor, self.pool(self.before(x)))
 
 
 class PoolPyramid(nn.Module):

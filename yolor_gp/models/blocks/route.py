@@ -8,6 +8,7 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
+from yolor_gp.models.blocks.conv import Activation, make_activation
 from yolor_gp.models.blocks.registry import Block, ManyInputs, Ratio, register
 from yolor_gp.models.blocks.residual import MaskedAdd, StopGradient
 
@@ -40,9 +41,11 @@ class Add(ManyInputs):
         in_channels: tuple[int, ...],
         mask_ratio: Ratio = 0.0,
         stop_gradient: StopGradient = "none",
+        activation: Activation = "none",
     ) -> None:
         super().__init__()
         self.out_channels = in_channels[0]
+        self.activation = make_activation(activation)
         self.stop_gradient = stop_gradient
         self.adds = nn.ModuleList(
             MaskedAdd(width, self.out_channels, mask_ratio) for width in in_channels[1:]
@@ -54,7 +57,7 @@ class Add(ManyInputs):
         for i, add in enumerate(self.adds):
             x = inputs[i + 1]
             y = add(y, x.detach() if self.stop_gradient == "identity" else x)
-        return y
+        return cast(Tensor, self.activation(y))
 
 
 @register("Upsample", "nn.Upsample")
@@ -109,3 +112,17 @@ class Identity(Block):
     def forward(self, x: Tensor) -> Tensor:
         """[B, C, h, w] -> the same."""
         return x
+
+
+@register("Dropout")
+class Dropout(Block):
+    """In training, numbers become 0 with `probability` and the others grow to make up for it."""
+
+    def __init__(self, in_channels: int, probability: Ratio = 0.5) -> None:
+        super().__init__()
+        self.out_channels = in_channels
+        self.drop = nn.Dropout(probability)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> the same."""
+        return cast(Tensor, self.drop(x))

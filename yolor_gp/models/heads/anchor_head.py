@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, ClassVar, cast
 
 import torch
@@ -17,12 +18,14 @@ from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.blocks.registry import Width, register
 from yolor_gp.models.heads.detection_head import DetectionCriterion, DetectionHead
 from yolor_gp.models.heads.mask_head import MaskHead
-from yolor_gp.ops.anchor_decode import decode_boxes
+from yolor_gp.ops.anchor_decode import BoxCoding, decode_boxes
 from yolor_gp.structures.candidates import Candidates
+from yolor_gp.structures.marks import UNDECAYED
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
 
 Size = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 LevelAnchors = tuple[tuple[Size, Size], ...]
+CellScale = Annotated[float, Field(ge=1, le=4)]
 Coefficients = Annotated[int, Field(ge=0, le=256)]
 HeadOutput = tuple[tuple[Tensor, ...], Tensor | None]
 
@@ -64,7 +67,8 @@ class AnchorHead(DetectionHead):
 
     Per anchor: tx ty tw th, objectness, C classes, K = `masks` coefficients of prototypes made
     from the finest level; no prototypes when `masks` is 0. strides: input pixels per cell of each
-    level; anchors: per level, (width, height) in input pixels.
+    level; anchors: per level, (width, height) in input pixels; scale_xy (one, or one a level) and
+    exponential: how boxes are coded, see `ops.anchor_decode`.
     """
 
     widths: ClassVar[tuple[str, ...]] = ("prototype_channels",)
@@ -80,8 +84,13 @@ class AnchorHead(DetectionHead):
         masks: Coefficients = 0,
         prototype_channels: Width = 256,
         implicit: bool = True,
+        scale_xy: CellScale | tuple[CellScale, ...] = 2.0,
+        exponential: bool = False,
     ) -> None:
         super().__init__()
+        scales = scale_xy if isinstance(scale_xy, tuple) else (scale_xy,) * len(strides)
+        if len(scales) != len(strides):
+            raise ValueError(f"{len(strides)} inputs, but scale_xy for {len(scales)} levels")
         if not len(in_channels) == len(strides) == len(anchors):
             raise ValueError(f"{len(in_channels)} inputs, but anchors for {len(anchors)} levels")
         if len({len(level) for level in anchors}) != 1:
@@ -90,6 +99,7 @@ class AnchorHead(DetectionHead):
         self.num_anchors = len(anchors[0])
         self.num_masks = masks
         self.strides = strides
+        self.codings = tuple(BoxCoding(scale, exponential) for scale in scales)
         self.outputs_per_anchor = 5 + num_classes + masks
         self.out_channels = self.num_anchors * self.outputs_per_anchor
         self.register_buffer("anchors", torch.tensor(anchors), persistent=False)
@@ -120,8 +130,10 @@ class AnchorHead(DetectionHead):
         """The levels with their anchors and strides, and the prototypes."""
         logits, prototypes = output
         levels = tuple(
-            LevelPrediction(level, anchors, stride)
-            for level, anchors, stride in zip(logits, self.anchors, self.strides, strict=True)
+            LevelPrediction(level, anchors, stride, coding)
+            for level, anchors, stride, coding in zip(
+                logits, self.anchors, self.strides, self.codings, strict=True
+            )
         )
         return RawPredictions(levels, prototypes, self.num_classes)
 
@@ -147,6 +159,26 @@ class AnchorHead(DetectionHead):
             anchors=self.anchors.cpu(),
         )
 
+    def freeze_boxes(self) -> None:
+        """Let all rows but those of the mask coefficients keep their numbers in training.
+
+        Their gradients become 0, and nothing of the levels is decayed.
+        """
+        learned = torch.zeros(self.num_anchors, self.outputs_per_anchor, dtype=torch.bool)
+        learned[:, 5 + self.num_classes :] = True
+        rows = learned.flatten()
+        for module in self.levels:
+            level = cast(LevelPredictor, module)
+            level.implicit_add.requires_grad_(False)
+            for name, parameter in level.named_parameters():
+                if not parameter.requires_grad:
+                    continue
+                of_outputs = name.startswith("implicit_multiply")
+                shape = (1, -1, 1, 1) if of_outputs else (-1,) + (1,) * (parameter.dim() - 1)
+                hook = partial(_only_rows, rows.view(shape))
+                parameter.register_hook(hook)  # type: ignore[no-untyped-call]
+                setattr(parameter, UNDECAYED, True)
+
     @torch.no_grad()
     def _initialise_biases(self) -> None:
         """Start from 8 objects in a 640 px image, and 0.6 classes an object [YOLOv5]."""
@@ -155,6 +187,10 @@ class AnchorHead(DetectionHead):
             bias = cast(Tensor, level.conv.bias).view(self.num_anchors, -1)
             bias[:, 4] += math.log(8 / (640 / stride) ** 2)
             bias[:, 5 : 5 + self.num_classes] += math.log(0.6 / (self.num_classes - 0.99))
+
+
+def _only_rows(rows: Tensor, gradient: Tensor) -> Tensor:
+    return gradient * rows.to(gradient.device)
 
 
 def anchor_candidates(raw: RawPredictions, confidence: float) -> Candidates:
@@ -189,6 +225,6 @@ def _confident_rows(
     logits = level.logits[image, anchor, row, column].float()
     cells = torch.stack((column, row), dim=1)
     anchors = level.anchors.float()[anchor]
-    boxes = decode_boxes(logits[:, :4], cells, anchors, level.stride)
+    boxes = decode_boxes(logits[:, :4], cells, anchors, level.stride, level.coding)
     probabilities = logits[:, 4 : 5 + num_classes].sigmoid()
     return image, boxes, torch.cat((probabilities, logits[:, 5 + num_classes :]), dim=1)
