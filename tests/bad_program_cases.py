@@ -42,7 +42,7 @@ def _model_yaml() -> Iterator[BadInput]:
     yield layer("a missing argument", "[-1, 1, Conv, []]", "'out_channels' is missing")
     yield layer("an argument of the wrong type", "[-1, 1, Conv, [8, x]]", "valid integer")
     yield layer("channels below one", "[-1, 1, Conv, [0]]", "greater than")
-    yield layer("too many arguments", "[-1, 1, Conv, [8,1,1,0,1,silu,9]]", "at most 6")
+    yield layer("too many arguments", "[-1, 1, Conv, [8,1,1,0,1,silu,true,9]]", "at most 7")
     yield layer("three items", "[-1, 1, Conv]", "expected four items", "found 3")
     yield layer("a name that does not exist", "{block: Concat, from: [-1, p9]}", "'p9'")
     yield layer("a layer that does not exist", "[7, 1, Conv, [8]]", "'from' gives 7")

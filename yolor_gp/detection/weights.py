@@ -15,9 +15,10 @@ from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.engine.checkpoints.checkpoint import FORMAT, VERSION, save_checkpoint
 from yolor_gp.engine.checkpoints.checkpointer import BEST, WEIGHTS
 from yolor_gp.errors import UserError
-from yolor_gp.interop.darknet_cfg import class_names, is_darknet_cfg, read_darknet_cfg
+from yolor_gp.interop.darknet_cfg import is_darknet_cfg, read_darknet_cfg
 from yolor_gp.interop.darknet_weights import (
     DarknetWeights,
+    class_names,
     is_darknet_weights,
     read_darknet_weights,
 )

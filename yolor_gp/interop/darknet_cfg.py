@@ -7,38 +7,19 @@ concern Darknet's own training are passed over, and any other word that is not k
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from yolor_gp.config.coco_names import COCO_NAMES
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
+from yolor_gp.interop.darknet_sections import Section, read_sections
 
-_MOST_SECTIONS = 2000
 _MOST_BYTES = 1 << 20
-_LARGEST = 65536
-
-_ACTIVATIONS = {
-    "linear": "none", "leaky": "leaky_relu", "swish": "silu", "mish": "mish", "relu": "relu",
-    "logistic": "sigmoid",
-}  # fmt: skip
-# What changes the function, by kind of section; of [net] and [yolo] every other word is training's.
-_WORDS = {
-    "convolutional": {"batch_normalize", "filters", "size", "stride", "pad", "padding", "groups",
-                      "activation"},
-    "shortcut": {"from", "activation"},
-    "route": {"layers", "groups", "group_id"},
-    "maxpool": {"size", "stride", "padding"},
-    "upsample": {"stride", "scale"},
-    "dropout": {"probability"},
-    "avgpool": set(),
-}  # fmt: skip
-_TRAINING_WORDS = {"stopbackward", "burnin_update", "train_only_bn", "dropblock"}
 
 
 @dataclass(frozen=True)
@@ -96,138 +77,21 @@ def read_darknet_cfg(path: str | Path) -> DarknetModel:
     return parse_darknet_cfg(text, str(file))
 
 
-def class_names(cfg: str | Path, number: int) -> tuple[str, ...]:
-    """Of the file with the ending `.names` beside a `.cfg`; COCO's for 80; else numbers.
-
-    Raises:
-        UserError: When the file does not hold so many.
-    """
-    file = Path(cfg).with_suffix(".names")
-    if file.is_file():
-        try:
-            lines = file.read_text(encoding="utf-8").splitlines()
-        except (OSError, UnicodeDecodeError):
-            raise UserError(f"{file}: cannot be read; expected a class name a line") from None
-        names = tuple(line.strip() for line in lines if line.strip())
-        if len(names) != number:
-            raise UserError(f"{file}: {len(names)} class names, but {cfg} has {number} classes")
-        return names
-    return COCO_NAMES if number == len(COCO_NAMES) else tuple(map(str, range(number)))
-
-
 def parse_darknet_cfg(text: str, file: str) -> DarknetModel:
     """As `read_darknet_cfg`, of its text."""
-    sections = list(_sections(text, file))
-    if not sections or sections[0].kind not in ("net", "network"):
+    sections = list(read_sections(text, file))
+    if not sections or sections[0].kind != "net":
         raise UserError(f"{file}: expected a Darknet .cfg, which begins with [net]")
     return _Reader(file, sections[0], sections[1:]).model()
-
-
-@dataclass
-class _Section:
-    """A [kind] at a line, with its words and the lines they stand at."""
-
-    file: str
-    kind: str
-    line: int
-    words: dict[str, tuple[str, int]] = field(default_factory=dict)
-
-    def fail(self, text: str, key: str | None = None) -> UserError:
-        line = self.words[key][1] if key in self.words else self.line
-        return UserError(f"{self.file}:{line}: [{self.kind}]: {text}")
-
-    def number(self, key: str, default: int, low: int, high: int = _LARGEST) -> int:
-        """A whole number within bounds."""
-        if key not in self.words:
-            return default
-        return self._whole(key, self.words[key][0], low, high)
-
-    def numbers(self, key: str, low: int = -_MOST_SECTIONS, high: int = _LARGEST) -> list[int]:
-        """Whole numbers, separated by commas; there must be one."""
-        if key not in self.words:
-            raise self.fail(f"'{key}' is missing")
-        parts = [part for part in self.words[key][0].split(",") if part.strip()]
-        if not parts or len(parts) > 4096:
-            raise self.fail(f"'{key}' gives no numbers", key)
-        return [self._whole(key, part, low, high) for part in parts]
-
-    def fraction(self, key: str, default: float, low: float, high: float) -> float:
-        """A number within bounds."""
-        if key not in self.words:
-            return default
-        try:
-            value = float(self.words[key][0])
-        except ValueError:
-            value = float("nan")
-        if not low <= value <= high:
-            found = self.words[key][0]
-            raise self.fail(f"'{key}' must be a number from {low} to {high}, found {found!r}", key)
-        return value
-
-    def activation(self, default: str = "linear") -> str:
-        """Ours for Darknet's."""
-        word = self.words.get("activation", (default, 0))[0]
-        if word not in _ACTIVATIONS:
-            known = ", ".join(_ACTIVATIONS)
-            hint = did_you_mean(word, _ACTIVATIONS)
-            raise self.fail(f"unknown activation '{word}'{hint} (known: {known})", "activation")
-        return _ACTIVATIONS[word]
-
-    def check_words(self) -> None:
-        """Refuse what this project does not know and what may change the function."""
-        known = _WORDS.get(self.kind)
-        if known is None:
-            return
-        for key in self.words:
-            if key not in known | _TRAINING_WORDS:
-                hint = did_you_mean(key, known)
-                raise self.fail(f"'{key}' is not supported{hint}", key)
-
-    def _whole(self, key: str, text: str, low: int, high: int) -> int:
-        try:
-            value = int(text.strip())
-        except ValueError:
-            value = low - 1
-        if not low <= value <= high:
-            raise self.fail(
-                f"'{key}' must be a whole number from {low} to {high}, found {text.strip()!r}", key
-            )
-        return value
-
-
-def _sections(text: str, file: str) -> Iterator[_Section]:
-    current: _Section | None = None
-    count = 0
-    for number, line in enumerate(text.splitlines(), start=1):
-        content = line.split("#")[0].split(";")[0].strip().lstrip("\ufeff")
-        if not content:
-            continue
-        if content.startswith("["):
-            if current is not None:
-                yield current
-            count += 1
-            if not content.endswith("]") or count > _MOST_SECTIONS:
-                raise UserError(f"{file}:{number}: expected [kind of section], found {content!r}")
-            current = _Section(file, content[1:-1].strip().lower()[:40], number)
-            continue
-        key, equals, value = content.partition("=")
-        if current is None or not equals:
-            raise UserError(
-                f"{file}:{number}: expected 'word=value' in a section, found {content[:80]!r}"
-            )
-        # Darknet takes the first where a word stands twice.
-        current.words.setdefault(key.strip()[:40], (value.strip(), number))
-    if current is not None:
-        yield current
 
 
 @dataclass(frozen=True)
 class _Level:
     """What a [yolo] decodes: the layer it reads, and the section of its convolution."""
 
-    section: _Section
+    section: Section
     source: int
-    convolution: _Section
+    convolution: Section
     number: int
     stride: int
 
@@ -235,21 +99,21 @@ class _Level:
 class _Reader:
     """Sections to layers. `outputs`: for each section the layer of ours that gives the same."""
 
-    def __init__(self, file: str, net: _Section, sections: list[_Section]) -> None:
+    def __init__(self, file: str, net: Section, sections: list[Section]) -> None:
         self.file, self.net, self.sections = file, net, sections
         self.layers: list[dict[str, Any]] = []
         self.outputs: list[int | None] = []
         self.strides: list[int] = []
         self.levels: list[_Level] = []
-        self.convolutions: list[tuple[_Section, int, str]] = []
+        self.convolutions: list[tuple[Section, int, str]] = []
         self.classes: int | None = None
 
     def model(self) -> DarknetModel:
         """The whole of it. Raises `UserError`."""
         if self.net.number("channels", 3, 1) != 3:
             raise self.net.fail("expected 3 channels, red, green and blue", "channels")
-        readers: dict[str, Callable[[int, _Section], None]] = {
-            "convolutional": self._convolutional, "conv": self._convolutional,
+        readers: dict[str, Callable[[int, Section], None]] = {
+            "convolutional": self._convolutional,
             "shortcut": self._shortcut, "route": self._route, "maxpool": self._maxpool,
             "upsample": self._upsample, "dropout": self._dropout, "yolo": self._yolo,
             "avgpool": self._avgpool, "softmax": self._nothing, "cost": self._nothing,
@@ -276,13 +140,13 @@ class _Reader:
         self.layers.append(layer)
         self.strides.append(stride)
 
-    def _before(self, index: int, section: _Section) -> tuple[int, int]:
+    def _before(self, index: int, section: Section) -> tuple[int, int]:
         """The layer before a section (-1: the image) and its stride."""
         if index == 0:
             return -1, 1
         return self._output(index - 1, section)
 
-    def _output(self, index: int, section: _Section) -> tuple[int, int]:
+    def _output(self, index: int, section: Section) -> tuple[int, int]:
         layer = self.outputs[index]
         if layer is None:
             raise section.fail(
@@ -291,7 +155,7 @@ class _Reader:
             )
         return layer, self.strides[layer]
 
-    def _sources(self, index: int, section: _Section, key: str) -> list[tuple[int, int]]:
+    def _sources(self, index: int, section: Section, key: str) -> list[tuple[int, int]]:
         found = []
         for number in section.numbers(key):
             place = index + number if number < 0 else number
@@ -304,7 +168,7 @@ class _Reader:
             raise section.fail(f"'{key}' joins maps of different sizes", key)
         return found
 
-    def _convolutional(self, index: int, section: _Section) -> None:
+    def _convolutional(self, index: int, section: Section) -> None:
         following = self.sections[index + 1].kind if index + 1 < len(self.sections) else ""
         source, stride = self._before(index, section)
         if following == "yolo":
@@ -333,7 +197,7 @@ class _Reader:
         self.convolutions.append((section, index, f"layers.{len(self.layers)}"))
         self._add(layer, stride * step)
 
-    def _level(self, index: int, section: _Section, source: int, stride: int) -> None:
+    def _level(self, index: int, section: Section, source: int, stride: int) -> None:
         """The last convolution of a level, which is the head's."""
         yolo = self.sections[index + 1]
         coded = bool(yolo.number("new_coords", 0, 0, 1))
@@ -351,12 +215,12 @@ class _Reader:
         self.levels.append(_Level(yolo, source, section, index, stride))
         self.outputs.append(None)
 
-    def _yolo(self, index: int, section: _Section) -> None:
-        if not index or self.sections[index - 1].kind not in ("convolutional", "conv"):
+    def _yolo(self, index: int, section: Section) -> None:
+        if not index or self.sections[index - 1].kind != "convolutional":
             raise section.fail("expected a convolution before it")
         self.outputs.append(None)
 
-    def _classifier(self, index: int, section: _Section, source: int) -> None:
+    def _classifier(self, index: int, section: Section, source: int) -> None:
         """Global average and a convolution to the classes, which are one layer here."""
         if section.number("batch_normalize", 0, 0, 1) or section.activation() != "none":
             raise section.fail("after [avgpool] expected a plain linear convolution")
@@ -367,7 +231,7 @@ class _Reader:
         self.convolutions.append((section, index, "head"))
         self.outputs.append(None)
 
-    def _shortcut(self, index: int, section: _Section) -> None:
+    def _shortcut(self, index: int, section: Section) -> None:
         first = self._before(index, section)
         others = self._sources(index, section, "from")
         if any(stride != first[1] for _, stride in others):
@@ -378,7 +242,7 @@ class _Reader:
             layer["activation"] = activation
         self._add(layer, first[1])
 
-    def _route(self, index: int, section: _Section) -> None:
+    def _route(self, index: int, section: Section) -> None:
         sources = self._sources(index, section, "layers")
         groups = section.number("groups", 1, 1, 64)
         part = section.number("group_id", 0, 0, 63)
@@ -396,7 +260,7 @@ class _Reader:
             return
         self._add({"block": "Concat", "from": [source for source, _ in sources]}, stride)
 
-    def _maxpool(self, index: int, section: _Section) -> None:
+    def _maxpool(self, index: int, section: Section) -> None:
         source, stride = self._before(index, section)
         step = section.number("stride", 1, 1, 64)
         size = section.number("size", step, 1, 64)
@@ -410,25 +274,25 @@ class _Reader:
             layer |= {"after": after}
         self._add(layer, stride * step)
 
-    def _upsample(self, index: int, section: _Section) -> None:
+    def _upsample(self, index: int, section: Section) -> None:
         source, stride = self._before(index, section)
         scale = section.number("stride", 2, 1, 32)
         if section.fraction("scale", 1.0, 0.0, 1e6) != 1.0 or stride % scale:
             raise section.fail("only plain enlarging by what was shrunk before is supported")
         self._add({"block": "Upsample", "from": source, "scale": scale}, stride // scale)
 
-    def _dropout(self, index: int, section: _Section) -> None:
+    def _dropout(self, index: int, section: Section) -> None:
         source, stride = self._before(index, section)
         probability = section.fraction("probability", 0.5, 0.0, 1.0)
         self._add({"block": "Dropout", "from": source, "probability": probability}, stride)
 
-    def _avgpool(self, index: int, section: _Section) -> None:
+    def _avgpool(self, index: int, section: Section) -> None:
         following = self.sections[index + 1].kind if index + 1 < len(self.sections) else ""
-        if following not in ("convolutional", "conv"):
+        if following != "convolutional":
             raise section.fail("expected the convolution to the classes after it")
         self.outputs.append(self._before(index, section)[0])
 
-    def _nothing(self, index: int, section: _Section) -> None:
+    def _nothing(self, index: int, section: Section) -> None:
         """What only Darknet's training needs, after the last convolution."""
         if index + 1 < len(self.sections) and self.sections[index + 1].kind not in (
             "softmax",
@@ -444,7 +308,7 @@ class _Reader:
         classes = levels[0].section.number("classes", 20, 1)
         anchors, scales, coded = [], [], set()
         for level in levels:
-            anchors.append(_anchors(level.section))
+            anchors.append(level.section.anchors())
             scales.append(level.section.fraction("scale_x_y", 1.0, 1.0, 4.0))
             coded.add(level.section.number("new_coords", 0, 0, 1))
             filters = level.convolution.number("filters", 1, 1)
@@ -497,26 +361,8 @@ class _Reader:
         )
 
 
-def _named(section: _Section, index: int, name: str) -> Convolution:
+def _named(section: Section, index: int, name: str) -> Convolution:
     normalised = bool(section.number("batch_normalize", 0, 0, 1))
     norm = f"{name}.norm" if normalised else None
     bias = f"{norm or name + '.conv'}.bias"
     return Convolution(section.line, index, f"{name}.conv.weight", bias, norm)
-
-
-def _anchors(section: _Section) -> list[float]:
-    """Widths and heights, in pixels, of the anchors that `mask` picks."""
-    if "anchors" not in section.words:
-        raise section.fail("'anchors' is missing")
-    text = section.words["anchors"][0]
-    try:
-        sizes = [float(part) for part in text.split(",") if part.strip()]
-    except ValueError:
-        sizes = []
-    if not sizes or len(sizes) % 2 or not all(0 < size < 1e6 for size in sizes):
-        raise section.fail(f"'anchors' must be pairs of sizes in pixels, found {text[:80]!r}",
-                           "anchors")  # fmt: skip
-    picked = section.numbers("mask", 0) if "mask" in section.words else range(len(sizes) // 2)
-    if max(picked) >= len(sizes) // 2:
-        raise section.fail(f"'mask' picks anchor {max(picked)} of {len(sizes) // 2}", "mask")
-    return [size for k in picked for size in sizes[2 * k : 2 * k + 2]]

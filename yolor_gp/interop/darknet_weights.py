@@ -20,6 +20,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from yolor_gp.config.coco_names import COCO_NAMES
 from yolor_gp.errors import UserError
 from yolor_gp.files import did_you_mean_path
 from yolor_gp.interop.darknet_cfg import Convolution, DarknetModel, read_darknet_cfg
@@ -71,6 +72,25 @@ def cfg_beside(path: str | Path) -> Path:
             " --cfg"
         )
     return cfg
+
+
+def class_names(cfg: str | Path, number: int) -> tuple[str, ...]:
+    """Of the file with the ending `.names` beside a `.cfg`; COCO's for 80; else numbers.
+
+    Raises:
+        UserError: When the file does not hold so many.
+    """
+    file = Path(cfg).with_suffix(".names")
+    if file.is_file():
+        try:
+            lines = file.read_text(encoding="utf-8").splitlines()
+        except (OSError, UnicodeDecodeError):
+            raise UserError(f"{file}: cannot be read; expected a class name a line") from None
+        names = tuple(line.strip() for line in lines if line.strip())
+        if len(names) != number:
+            raise UserError(f"{file}: {len(names)} class names, but {cfg} has {number} classes")
+        return names
+    return COCO_NAMES if number == len(COCO_NAMES) else tuple(map(str, range(number)))
 
 
 def read_darknet_weights(path: str | Path, cfg: str | Path | None = None) -> DarknetWeights:
