@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from yolor_gp.config.run_config import (
     RunConfig,
@@ -15,6 +16,7 @@ from yolor_gp.config.run_config import (
 )
 from yolor_gp.config.shipped import shipped_files
 from yolor_gp.config.train_config import TrainConfig
+from yolor_gp.config.yolov5_recipe import YOLOV5_KEYS
 from yolor_gp.errors import UserError
 
 
@@ -102,3 +104,56 @@ def test_shipped_recipes_are_found_by_path(tmp_path: Path) -> None:
     file.write_text("schedule: {epochs: 2}\n")
     assert load_recipe(file).schedule.epochs == 2
     assert RunConfig().recipe == TrainConfig()
+
+
+YOLOV5_HYP = """\
+lr0: 0.02
+lrf: 0.1
+momentum: 0.9
+weight_decay: 0.0004
+warmup_epochs: 2.0
+warmup_momentum: 0.7
+warmup_bias_lr: 0.05
+box: 0.04
+cls: 0.25
+cls_pw: 1.0
+obj: 0.9
+obj_pw: 1.0
+iou_t: 0.20
+anchor_t: 3.5
+fl_gamma: 0.5
+hsv_h: 0.01
+hsv_s: 0.6
+hsv_v: 0.3
+degrees: 5.0
+translate: 0.2
+scale: 0.5
+shear: 1.0
+perspective: 0.0001
+flipud: 0.1
+fliplr: 0.4
+mosaic: 0.9
+mixup: 0.1
+copy_paste: 0.2
+"""
+
+
+def test_a_hyp_yaml_of_yolov5_is_a_recipe(tmp_path: Path) -> None:
+    file = tmp_path / "hyp.yaml"
+    file.write_text(YOLOV5_HYP)
+    recipe = load_recipe(file, ["schedule.epochs=7"])
+    given = yaml.safe_load(YOLOV5_HYP)
+    values = recipe.model_dump()
+    for name, key in YOLOV5_KEYS.items():
+        section, _, word = key.partition(".")
+        assert values[section][word] == pytest.approx(given.get(name, 0.0)), name
+    assert recipe.schedule.epochs == 7 and recipe.schedule.shape == "linear"
+    assert recipe.optimizer.clip_norm == 10 and recipe.loss.objectness_scales_with_size
+    file.write_text(YOLOV5_HYP.replace("obj_pw: 1.0", "obj_pw: 2.0") + "lr1: 3\n")
+    with pytest.raises(UserError) as caught:
+        load_recipe(file)
+    assert f"{file}:12: 'obj_pw' other than 1 is not supported; leave it at 1" in str(caught.value)
+    assert f"{file}:29: 'lr1' is no key" in str(caught.value)
+    file.write_text(YOLOV5_HYP.replace("mosaic: 0.9", "mosaic: 9"))
+    with pytest.raises(UserError, match=r"hyp.yaml:26: .*less than or equal to 1"):
+        load_recipe(file)

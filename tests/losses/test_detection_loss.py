@@ -10,6 +10,7 @@ from loss_cases import CASES, Case, golden_case, random_case
 from torch import Tensor
 
 from yolor_gp.config.train_config import LossConfig
+from yolor_gp.errors import UserError
 from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LossParts, RawPredictions
@@ -195,6 +196,20 @@ def test_gains_scale_with_classes_levels_and_size(
         one = expected[part].item() * gain * 3 / levels
         assert one > 0
         assert getattr(found, part).item() == pytest.approx(one, rel=1e-5), part
+
+
+def test_classes_weigh_what_is_said() -> None:
+    case = random_case((2, 1, 3), classes=3)
+    once = loss_of(case).classification.item()
+    double = loss_of(replace(case, config=LossConfig(class_weights=(2.0, 2.0, 2.0))))
+    assert double.classification.item() == pytest.approx(2 * once)
+    parts = [
+        loss_of(replace(case, config=LossConfig(class_weights=weights))).classification.item()
+        for weights in ((1.0, 0.0, 0.0), (0.0, 1.0, 0.0), (0.0, 0.0, 1.0))
+    ]
+    assert sum(parts) == pytest.approx(once) and max(parts) < once
+    with pytest.raises(UserError, match=r"class_weights: expected 3 numbers.*got 2"):
+        loss_of(replace(case, config=LossConfig(class_weights=(1.0, 2.0))))
 
 
 def test_where_objects_share_an_anchor_the_last_counts() -> None:

@@ -14,6 +14,7 @@ from yolor_gp.config.shipped import find_shipped
 from yolor_gp.config.train_config import TrainConfig
 from yolor_gp.config.validate import Settings, validate
 from yolor_gp.config.yaml_source import load_yaml, parse_yaml
+from yolor_gp.config.yolov5_recipe import from_yolov5, is_yolov5_recipe
 from yolor_gp.errors import UserError, raise_problems
 
 AUTO = "auto"
@@ -78,12 +79,16 @@ def run_config_from_yaml(text: str, file: str) -> RunConfig:
 def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> TrainConfig:
     """A recipe by path or shipped name (`finetune`), with `section.key=value` overrides.
 
+    A `hyp.yaml` of YOLOv5 is read as one.
+
     Of `auto`, which is made when the data are known, the overrides alone.
     """
     if str(name_or_path) == AUTO:
         node = parse_yaml("{}", AUTO)
     else:
         node = load_yaml(find_shipped("train", name_or_path))
+        if is_yolov5_recipe(node):
+            node = from_yolov5(node)
     return validate(apply_overrides(node, overrides), TrainConfig)
 
 

@@ -6,7 +6,7 @@ Defaults are the paper's rules (arXiv 2211.04800, implementation details) for 64
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import Field
@@ -57,6 +57,9 @@ class LossConfig(Settings):
     objectness_scales_with_size: bool = Field(False, description="times (image / 640)^2")
     anchor_threshold: float = Field(4.0, gt=1)
     label_smoothing: float = Field(0.0, ge=0, lt=1)
+    class_weights: Literal["none", "auto"] | tuple[Annotated[float, Field(ge=0)], ...] = Field(
+        "none", description="of each class; auto: the inverse root of its objects"
+    )
     focal_gamma: float = Field(0.0, ge=0)
     focal_alpha: float = Field(0.25, ge=0, le=1)
     balance: tuple[float, ...] = (4.0, 1.0, 0.4)
@@ -68,6 +71,9 @@ class AugmentConfig(Settings):
     mosaic: float = Field(1.0, ge=0, le=1)
     mosaic_pool: int = Field(
         64, ge=0, description="partners come from so many images shown lately; 0: from all"
+    )
+    repeat_rare: float = Field(
+        0.0, ge=0, le=1, description="classes on a smaller share of the images are shown more often"
     )
     mixup: float = Field(0.0, ge=0, le=1)
     mixup_beta: float = Field(32.0, gt=0)

@@ -9,6 +9,7 @@ import torch
 from yolor_gp.config.run_config import AUTO, RunConfig
 from yolor_gp.config.train_config import merged
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.loading.rare_classes import class_weights
 from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
 from yolor_gp.detection.budget import epochs_within
 from yolor_gp.engine.distributed.context import DistributedContext
@@ -21,10 +22,23 @@ _log = logging.getLogger(__name__)
 def with_recipe(
     config: RunConfig, dataset: DetectionDataset, *, pretrained: bool, epochs: int | None = None
 ) -> RunConfig:
-    """With `hyp: auto`, the recipe for these data; what was given by `--set` stays as given.
+    """The recipe for these data: with `hyp: auto` chosen, class weights made into numbers.
 
-    config: its recipe holds what was given; epochs: in place of what was given.
+    config: its recipe holds what was given by `--set`, which stays; epochs: in place of what was
+    given.
     """
+    chosen = _chosen(config, dataset, pretrained=pretrained, epochs=epochs)
+    recipe = chosen.recipe
+    if recipe.loss.class_weights != "auto":
+        return chosen
+    weights = class_weights(dataset.table.labels, len(dataset.names))
+    loss = recipe.loss.model_copy(update={"class_weights": weights})
+    return chosen.model_copy(update={"recipe": recipe.model_copy(update={"loss": loss})})
+
+
+def _chosen(
+    config: RunConfig, dataset: DetectionDataset, *, pretrained: bool, epochs: int | None = None
+) -> RunConfig:
     given = config.recipe
     if config.hyp != AUTO:
         return config if epochs is None else _of_length(config, epochs)

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from yolor_gp.config.train_config import LossConfig
+from yolor_gp.errors import UserError
 from yolor_gp.losses.assigner import Assignment, assign
 from yolor_gp.losses.box_loss import box_overlaps, find_box_iou
 from yolor_gp.losses.focal import binary_cross_entropy
@@ -55,6 +56,7 @@ class DetectionLoss:
         self.world_size = world_size
         self._measure = find_box_iou(config.box_iou)
         self._anchors = None if anchors is None else list(anchors)
+        self._class_weights = _checked_weights(config, num_classes)
 
     def __call__(self, raw: RawPredictions, targets: Targets) -> LossParts:
         """The parts after their gains, and world_size * images * their sum as `total`."""
@@ -146,6 +148,9 @@ class DetectionLoss:
         loss = binary_cross_entropy(
             logits, truth, gamma=self.config.focal_gamma, alpha=self.config.focal_alpha
         )
+        if self._class_weights is not None:
+            weights = to_device(self._class_weights, loss.device)
+            loss = loss * weights[targets.labels[found.target], None]
         return loss.sum() / self.num_classes
 
     def _masks(
@@ -177,6 +182,18 @@ class DetectionLoss:
         return mask_loss(
             coefficients, raw.prototypes, index_map, targets, target, weight, (height, width)
         )
+
+
+def _checked_weights(config: LossConfig, num_classes: int) -> Tensor | None:
+    weights = config.class_weights
+    if isinstance(weights, str):
+        return None  # "auto" is made into numbers where the data are known
+    if len(weights) != num_classes:
+        raise UserError(
+            f"loss.class_weights: expected {num_classes} numbers, one a class, or auto;"
+            f" got {len(weights)}"
+        )
+    return torch.tensor(weights)
 
 
 def _image_shares(found: Assignment, images: int) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import partial
+from functools import cached_property, partial
 from itertools import pairwise
 
 import numpy as np
@@ -15,6 +15,7 @@ from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.instances import Instances
+from yolor_gp.data.loading.rare_classes import drawn_order, repeat_factors
 
 COLUMNS = 8
 """Partners come from the same eighth of the global batch, so that each of up to eight ranks or
@@ -48,8 +49,15 @@ class BatchPlan:
         return base + self.stride + int(base * self.augment.multi_scale)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
-        """The images of an epoch, i64[N]."""
-        return self.generator(epoch, _ORDER).permutation(len(self.dataset))
+        """The images of an epoch, i64[N]; some twice and some not at all with `repeat_rare`."""
+        generator = self.generator(epoch, _ORDER)
+        if self.augment.repeat_rare:
+            return drawn_order(self._repeat_factors, generator)
+        return generator.permutation(len(self.dataset))
+
+    @cached_property
+    def _repeat_factors(self) -> NDArray[np.float64]:
+        return repeat_factors(self.dataset.table, self.augment.repeat_rare)
 
     def indices(self, order: NDArray[np.int64], step: int) -> list[int]:
         """The images of this rank's batch."""
