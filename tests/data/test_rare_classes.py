@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from data_sets import Painted
 
+from tests.data.data_sets import Painted
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.loading.loader import train_loader
 from yolor_gp.data.loading.rare_classes import class_weights, drawn_order, repeat_factors
@@ -44,13 +44,15 @@ def test_weights_by_hand() -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_the_loader_draws_by_them(painted: Painted, workers: int) -> None:
-    def paths(repeat: float) -> list[str]:
-        loader = train_loader(
-            painted.open(64), image_size=64, batch_size=4, seed=0, workers=workers,
-            augment=AugmentConfig(mosaic=0, repeat_rare=repeat),
-        )  # fmt: skip
-        return [meta.path for batch in loader.epoch(1) for meta in batch.metas]
-
-    plain, drawn = paths(0.0), paths(1.0)
-    assert len(plain) == len(drawn) and len(set(plain)) == len(painted.open(64))
-    assert len(set(drawn)) < len(plain)  # some are shown twice
+    dataset = painted.open(64)
+    loader = train_loader(
+        dataset, image_size=64, batch_size=4, seed=0, workers=workers,
+        augment=AugmentConfig(mosaic=0, repeat_rare=1.0),
+    )  # fmt: skip
+    shown = [meta.path for batch in loader.epoch(1) for meta in batch.metas]
+    order = loader.order(1).tolist()
+    assert shown == [dataset.image_path(index) for index in order]
+    plain = train_loader(
+        dataset, image_size=64, batch_size=4, seed=0, workers=0, augment=AugmentConfig()
+    )
+    assert order != plain.order(1).tolist()

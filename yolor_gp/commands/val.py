@@ -8,15 +8,15 @@ from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.detection.validate import validate
+from yolor_gp.detection.val_pictures import write_plots
+from yolor_gp.detection.validate import Validation, validate
+from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.engine.distributed.context import DistributedContext, joined_context
 from yolor_gp.engine.precision import PRECISIONS, training_device
-from yolor_gp.errors import UserError
-from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
-from yolor_gp.evaluation.curves import confusion_matrix, match_boxes
+from yolor_gp.evaluation.class_table import class_table
+from yolor_gp.evaluation.curves import match_boxes
 from yolor_gp.files import check_writable, write_json
 from yolor_gp.model import load
-from yolor_gp.visualize.plots import plot_confusion, plot_precision_recall
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -55,13 +55,19 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
     if context.is_main:
         size = options.image_size or model.image_size
         print(f"{options.weights} on {options.data}: {found.images} images at {size} px")
-        print(found.result.table())
+        print("\n\n".join(filter(None, (_class_table(found), found.result.table()))))
+        # What processes wait for one another is in none of the stages.
+        print(found.clock.words(-(-found.images // context.size)))
         if options.metrics_json:
             print(f"wrote {write_json(options.metrics_json, found.result.to_json())}")
         if options.save_json:
             print(f"wrote {write_json(options.save_json, found.evaluator.results())}")
-        for picture in write_plots(found.evaluator, options.plots) if options.plots else ():
-            print(f"wrote {picture}")
+        if options.save_txt:
+            _write_txt(found, Path(options.save_txt))
+            print(f"wrote {options.save_txt}")
+        if options.plots:
+            for picture in write_plots(found.evaluator, options.plots, found.dataset):
+                print(f"wrote {picture}")
     return 0
 
 
@@ -70,30 +76,27 @@ def _check_places(options: argparse.Namespace) -> None:
     for file in (options.metrics_json, options.save_json):
         if file:
             check_writable(file)
-    if options.plots:
-        check_writable(options.plots, folder=True)
+    for folder in (options.plots, options.save_txt):
+        if folder:
+            check_writable(folder, folder=True)
 
 
-def write_plots(evaluator: CocoEvaluator, folder: str | Path) -> tuple[Path, Path]:
-    """Draw what `evaluator` has gathered into `folder`; the files written. Raises `UserError`.
+def _class_table(found: Validation) -> str:
+    """A row a class, where there is more than one."""
+    truth = found.evaluator.truth
+    if len(truth.names) < 2:
+        return ""
+    matches = match_boxes(found.evaluator.images(), found.evaluator.coco, truth.category_ids)
+    return class_table(found.result, matches, truth.names)
 
-    The confusion matrix counts detections from the confidence on at which F1 is highest.
-    """
-    truth = evaluator.truth
-    matches = match_boxes(evaluator.images(), evaluator.coco, truth.category_ids)
-    confidence = matches.over_confidence().best_confidence()
-    matrix = confusion_matrix(
-        evaluator.images(), evaluator.coco, truth.category_ids, confidence=confidence
-    )
-    curves = dict(zip(truth.names, matches.precision_over_recall(), strict=True))
-    files = (Path(folder) / "precision-recall.png", Path(folder) / "confusion.png")
-    try:
-        Path(folder).mkdir(parents=True, exist_ok=True)
-        plot_precision_recall(curves, files[0])
-        plot_confusion(matrix, truth.names, files[1], f"boxes of confidence {confidence:.2f}")
-    except OSError as error:
-        raise UserError(f"{folder}: cannot be written ({error.strerror})") from None
-    return files
+
+def _write_txt(found: Validation, folder: Path) -> None:
+    """A YOLO label file for each image with detections, as `detect.py --save-txt` writes them."""
+    stems = {int(k): Path(found.dataset.image_path(i)).stem
+             for i, k in enumerate(found.dataset.image_ids)}  # fmt: skip
+    for result in found.evaluator.images():
+        detections = result.detections()
+        write_detection_txt(folder / f"{stems[result.image_id]}.txt", detections, with_score=True)
 
 
 def _parser() -> Arguments:
@@ -118,5 +121,8 @@ def _parser() -> Arguments:
     add("--save-json", nargs="?", const="predictions.json", metavar="FILE",
         help="write detections in the COCO results format (no FILE: predictions.json)")  # fmt: skip
     add("--metrics-json", metavar="FILE", help="write the figures")
-    add("--plots", metavar="FOLDER", help="draw precision over recall and the confusion matrix")
+    add("--save-txt", nargs="?", const="labels", metavar="FOLDER",
+        help="write YOLO label files with scores (no FOLDER: labels)")  # fmt: skip
+    add("--plots", metavar="FOLDER",
+        help="draw curves, the confusion matrix and the images with most mistakes")  # fmt: skip
     return parser

@@ -66,8 +66,9 @@ def from_yolov5(node: Node) -> Node:
             problems.append(f"{where}: '{name}' is no key of a YOLOv5 hyp.yaml")
     if problems:
         raise UserError(*problems)
+    here = node.location
     children = {
-        section: Node(keys, node.location, lines.get(section, {}))
+        section: Node(keys, here, dict.fromkeys(keys, here) | lines.get(section, {}))
         for section, keys in sections.items()
     }
-    return Node(children, node.location, {})
+    return Node(children, here, dict.fromkeys(children, here))

@@ -9,6 +9,7 @@ import torch
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
+from yolor_gp.detection.stage_clock import StageClock
 from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import choose_validation_precision
 from yolor_gp.engine.task import ValidationInterruptedError
@@ -43,6 +44,7 @@ def evaluate(
     context: DistributedContext | None = None,
     must_stop: Callable[[], bool] = lambda: False,
     show: Show | None = None,
+    clock: StageClock | None = None,
 ) -> EvalResult:
     """The figures of `network` over the images of all processes' loaders, on every process.
 
@@ -51,24 +53,27 @@ def evaluate(
     """
     context = context or DistributedContext()
     chosen = choose_validation_precision(precision, device)
-    inference = Inference.of(network, config, device, chosen)
+    clock = clock or StageClock()
+    inference = Inference.of(network, config, device, chosen, clock=clock)
     evaluator.reset()
-    for batch in loader:
+    for batch in clock.waiting(loader, "load"):
         if must_stop():
             raise ValidationInterruptedError
         detections = inference(batch.images)
-        for meta, found in zip(batch.metas, detections, strict=True):
-            if meta.letterbox is None:
-                raise ValueError(f"{meta.path}: validation images must be letterboxed")
-            original = found.to_original(meta.letterbox, config.mask_threshold)
-            evaluator.process(meta.image_id, original)
+        with clock.stage("masks and boxes"):
+            for meta, found in zip(batch.metas, detections, strict=True):
+                if meta.letterbox is None:
+                    raise ValueError(f"{meta.path}: validation images must be letterboxed")
+                original = found.to_original(meta.letterbox, config.mask_threshold)
+                evaluator.process(meta.image_id, original)
         if show is not None:
             show(batch, detections)
     states = context.gather_to_main(evaluator.state())
     result = None
     if states is not None:
-        evaluator.merge(states)
-        result = evaluator.evaluate()
+        with clock.stage("evaluation"):
+            evaluator.merge(states)
+            result = evaluator.evaluate()
     result = context.broadcast(result)
     assert result is not None
     return result

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.postprocess import postprocess
+from yolor_gp.detection.stage_clock import StageClock
 from yolor_gp.engine.precision import Precision, to_float32
 from yolor_gp.errors import UserError
 from yolor_gp.models.network import DetectionNetwork
@@ -19,7 +20,7 @@ from yolor_gp.structures.detections import Detections
 class Inference:
     """A network with everything that decides its detections.
 
-    class_agnostic, classes: as in `postprocess`.
+    class_agnostic, classes: as in `postprocess`; clock: is told where the time goes.
     """
 
     network: DetectionNetwork
@@ -28,6 +29,7 @@ class Inference:
     precision: Precision
     class_agnostic: bool = False
     classes: tuple[int, ...] | None = None
+    clock: StageClock = field(default_factory=StageClock, compare=False)
 
     @staticmethod
     def of(
@@ -38,23 +40,27 @@ class Inference:
         *,
         class_agnostic: bool = False,
         classes: tuple[int, ...] | None = None,
+        clock: StageClock | None = None,
     ) -> Inference:
         """Put `network` in eval mode and in the memory layout of the precision."""
         precision.prepare(network.eval())
-        return Inference(network, config, device, precision, class_agnostic, classes)
+        clock = clock or StageClock()
+        return Inference(network, config, device, precision, class_agnostic, classes, clock)
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> list[Detections]:
         """u8[B, 3, H, W] -> one `Detections` per image, in the frame of the images."""
-        scaled = self.precision.images(images, self.device)
-        with self.precision.autocast():
-            predictions = to_float32(self.network(scaled))
-        return postprocess(
-            self.network.head.candidates(predictions, self.config.confidence),
-            self.config,
-            class_agnostic=self.class_agnostic,
-            classes=self.classes,
-        )
+        with self.clock.stage("network"):
+            scaled = self.precision.images(images, self.device)
+            with self.precision.autocast():
+                predictions = to_float32(self.network(scaled))
+        with self.clock.stage("suppression"):
+            return postprocess(
+                self.network.head.candidates(predictions, self.config.confidence),
+                self.config,
+                class_agnostic=self.class_agnostic,
+                classes=self.classes,
+            )
 
 
 def check_overlap(iou: float, usual: str) -> None:

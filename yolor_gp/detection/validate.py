@@ -18,6 +18,7 @@ from yolor_gp.data.loading.loader import val_loader
 from yolor_gp.data.selection import ONE_CLASS, Selection
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.inference import check_overlap
+from yolor_gp.detection.stage_clock import StageClock
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_backends import Backend
@@ -34,11 +35,20 @@ _ALONE = DistributedContext()
 
 @dataclass(frozen=True)
 class Validation:
-    """The figures, and on the first process the evaluator with every detection behind them."""
+    """The figures, and on the first process the evaluator with every detection behind them.
+
+    clock: where this process spent its time.
+    """
 
     result: EvalResult
     evaluator: CocoEvaluator
-    images: int
+    dataset: DetectionDataset
+    clock: StageClock
+
+    @property
+    def images(self) -> int:
+        """Of the whole data set."""
+        return len(self.dataset)
 
 
 def validate(
@@ -96,10 +106,11 @@ def validate(
     evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=with_masks, backend=backend)
     seen = context.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
     shown = tqdm(loader, "validating", disable=not seen)
+    clock = StageClock(device)
     result = evaluate(
-        network, shown, evaluator, config, device, precision=precision, context=context
+        network, shown, evaluator, config, device, precision=precision, context=context, clock=clock
     )
-    return Validation(result, evaluator, len(dataset))
+    return Validation(result, evaluator, dataset, clock)
 
 
 def _open(

@@ -6,7 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import hotcoco.mask
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 from yolor_gp.ops.boxes import xyxy_to_xywh
@@ -41,6 +43,18 @@ class ImageResult:
         # One list for all: a hundred thousand more objects keep Python's collector busy.
         size = list(self.size)
         return [{"size": size, "counts": counts} for counts in self.counts or ()]
+
+    def detections(self) -> Detections:
+        """The same as what was kept, in pixels of the image."""
+        boxes = torch.from_numpy(self.boxes).float()
+        boxes[:, 2:] += boxes[:, :2]
+        masks = None
+        if self.counts is not None:
+            whole = np.array([[0, 0, self.size[1], self.size[0]]] * len(self), np.int64)
+            bitmaps = [hotcoco.mask.decode(rle).T.astype(np.bool_) for rle in self.rle()]
+            masks = BoxMasks(self.size, whole.reshape(-1, 4), bitmaps)
+        scores, labels = torch.from_numpy(self.scores), torch.from_numpy(self.labels)
+        return Detections(self.size, boxes, scores, labels, masks)
 
 
 def image_result(image_id: int, detections: Detections, *, with_masks: bool) -> ImageResult:

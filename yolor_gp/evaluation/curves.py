@@ -132,6 +132,49 @@ def confusion_matrix(
     return matrix
 
 
+@dataclass(frozen=True)
+class Mistakes:
+    """One image's objects that nobody found, and detections without an object.
+
+    missed, false: f64[N, 4] left, top, width, height; their labels: i64[N].
+    """
+
+    image_id: int
+    missed: NDArray[np.float64]
+    missed_labels: NDArray[np.int64]
+    false: NDArray[np.float64]
+    false_labels: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.missed) + len(self.false)
+
+
+def mistakes(
+    images: Sequence[ImageResult],
+    truth: dict[str, Any],
+    category_ids: Sequence[int],
+    *,
+    confidence: float,
+    iou_threshold: float = 0.5,
+) -> list[Mistakes]:
+    """Of every image, at a confidence; a detection must have the class of its object."""
+    found = []
+    ids = [image["id"] for image in truth["images"]]
+    for image_id, (result, boxes, classes, crowd) in zip(
+        ids, _pairs(images, truth, category_ids), strict=True
+    ):
+        missed = ~crowd
+        false, false_labels = np.zeros((0, 4)), np.zeros(0, np.int64)
+        if result is not None:
+            allowed = result.labels[:, None] == classes
+            matched = _match(result, boxes, crowd, allowed, iou_threshold, confidence)
+            missed[matched[matched >= 0]] = False
+            wrong = (matched < 0) & (result.scores >= confidence)
+            false, false_labels = result.boxes[wrong], result.labels[wrong]
+        found.append(Mistakes(image_id, boxes[missed], classes[missed], false, false_labels))
+    return found
+
+
 def _pairs(
     images: Sequence[ImageResult], truth: dict[str, Any], category_ids: Sequence[int]
 ) -> Iterator[tuple[ImageResult | None, NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]]:

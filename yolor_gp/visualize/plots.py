@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -80,6 +80,38 @@ def plot_precision_recall(
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, frameon=False)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     _label(axes, title, "recall", "precision")
+    _save(figure, path)
+
+
+class OverConfidence(Protocol):
+    """`evaluation.curves.ConfidenceCurves`, or anything of the same kind: f64[C, N] each."""
+
+    @property
+    def precision(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def recall(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def f1(self) -> NDArray[np.float64]: ...  # noqa: D102
+
+
+def plot_confidence(curves: OverConfidence, present: NDArray[np.bool_], path: str | Path) -> None:
+    """Precision, recall and F1 over the confidence from 0 to 1: the mean over the classes present.
+
+    present: bool[C]. The confidence of the best F1 is marked.
+    """
+    figure, (axes,) = _panels(1, 1, size=(7.0, 5.0))
+    for name in ("precision", "recall", "f1"):
+        values: NDArray[np.float64] = getattr(curves, name)
+        mean = values[present].mean(axis=0) if present.any() else values.mean(axis=0)
+        confidence = np.linspace(0, 1, len(mean))
+        axes.plot(confidence, mean, linewidth=2.5 if name == "f1" else 1.2, label=name)
+        if name == "f1":
+            best = int(mean.argmax())
+            title = f"best F1 {mean[best]:.3f} at confidence {confidence[best]:.2f}"
+            axes.axvline(confidence[best], color="gray", linestyle=":")
+            _label(axes, title, "confidence", "boxes, IoU 0.5")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    axes.legend(fontsize=8, frameon=False)
     _save(figure, path)
 
 
