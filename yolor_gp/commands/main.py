@@ -18,6 +18,7 @@ COMMANDS = {
     "import-weights": "convert official checkpoints",
     "gradient-paths": "gradient path analysis of a model file",
     "check-dataset": "find what is wrong with a data set",
+    "convert-dataset": "write a data set in another format, or divide it",
     "demo": "train, evaluate and draw on the built-in data set",
 }
 """Every command and what it does; `x-y` stands in `commands/x_y.py`."""

@@ -6,6 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
+import yolor_gp.data.labels.labelme_json
+import yolor_gp.data.labels.voc_xml  # noqa: F401  (both enter what data files may name)
 from yolor_gp.config.data_config import DataConfig, Split
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.annotation_table import AnnotationTable
