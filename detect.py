@@ -1,5 +1,5 @@
 from yolor_gp.commands.detect import main
-from yolor_gp.commands.run import run
+from yolor_gp.commands.program import run
 
 if __name__ == "__main__":
     run(main)

@@ -1,4 +1,4 @@
-from yolor_gp.commands.run import run
+from yolor_gp.commands.program import run
 from yolor_gp.commands.val import main
 
 if __name__ == "__main__":

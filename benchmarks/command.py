@@ -11,9 +11,9 @@ from pathlib import Path
 
 from benchmarks import catalogue
 from benchmarks.contest import DISAGREE, hold
-from benchmarks.growth import run
+from benchmarks.growth import command as growth
+from benchmarks.growth.command import NAMES
 from benchmarks.growth.curves import plot
-from benchmarks.growth.run import NAMES
 from benchmarks.machine import describe
 from benchmarks.report import to_json, to_markdown
 from benchmarks.settings import Settings
@@ -47,10 +47,10 @@ def _contests(options: argparse.Namespace, settings: Settings) -> int:
 
 
 def _growth(options: argparse.Namespace, settings: Settings) -> int:
-    curves, ranks = run.measure_growth(options.only, settings, _say)
+    curves, ranks = growth.measure_growth(options.only, settings, _say)
     facts = describe(options.device)
-    data = {"machine": facts, **run.to_data(curves, ranks)}
-    _write(options, run.to_markdown(curves, ranks), json.dumps(data, indent=1))
+    data = {"machine": facts, **growth.to_data(curves, ranks)}
+    _write(options, growth.to_markdown(curves, ranks), json.dumps(data, indent=1))
     if options.plot is not None:
         plot(curves, options.plot)
     return 0

@@ -7,7 +7,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.command import main
-from yolor_gp.commands.run import run
+from yolor_gp.commands.program import run
 
 if __name__ == "__main__":
     run(main)

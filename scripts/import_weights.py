@@ -1,7 +1,7 @@
 """Convert weights: `python scripts/import_weights.py IN OUT`."""
 
 from yolor_gp.commands.import_weights import main
-from yolor_gp.commands.run import run
+from yolor_gp.commands.program import run
 
 if __name__ == "__main__":
     run(main)

@@ -30,7 +30,7 @@ from typing import Any
 
 import torch
 
-from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.program import exit_code
 from yolor_gp.commands.train import main as train_main
 from yolor_gp.engine.checkpoints.checkpoint import (
     previous_of,

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-from yolor_gp.commands.run import run
+from yolor_gp.commands.program import run
 from yolor_gp.commands.summarize_model import main
 
 if __name__ == "__main__":

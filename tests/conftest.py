@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from yolor_gp.commands.run import show_words
+from yolor_gp.commands.program import show_words
 
 # One thread a process: tiny tensors gain nothing from more, and workers share the cores.
 torch.set_num_threads(int(os.environ.get("OMP_NUM_THREADS", "1")))

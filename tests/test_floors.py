@@ -191,5 +191,5 @@ def test_there_is_no_utils() -> None:
 @pytest.mark.parametrize("name", ["train", "val", "detect"])
 def test_doors_are_three_lines(name: str) -> None:
     door = ROOT / f"{name}.py"
-    assert imports_of(door) == {"yolor_gp.commands.run", f"yolor_gp.commands.{name}"}
+    assert imports_of(door) == {"yolor_gp.commands.program", f"yolor_gp.commands.{name}"}
     assert len(tree(door).body) == 3

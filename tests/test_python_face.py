@@ -40,7 +40,8 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("data")
     file = folder / "few.yaml"
     file.write_text(
-        f"path: {folder / 'few'}\nshapes: {{train: 16, val: 4, size: 64, max_objects: 3, seed: 3}}\n"
+        f"path: {folder / 'few'}\n"
+        "shapes: {train: 16, val: 4, size: 64, max_objects: 3, seed: 3}\n"
     )
     return file
 

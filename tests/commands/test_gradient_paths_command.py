@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from yolor_gp.commands.gradient_paths import main
-from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.program import exit_code
 
 
 def test_json_holds_what_is_promised(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from yolor_gp.commands import paper_table
-from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.program import exit_code
 from yolor_gp.commands.summarize_model import main
 
 

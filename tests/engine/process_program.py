@@ -14,7 +14,7 @@ import torch
 from tiny_task import CPU, tiny_config, tiny_task, train
 from torch import Tensor, nn
 
-from yolor_gp.commands.run import run
+from yolor_gp.commands.program import run
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.inference import Inference

@@ -17,7 +17,7 @@ import torch
 import yaml
 
 from tests.interop.archives import write_zip
-from tests.interop.field_files import yolor_csp, yolov5, yolov7_tiny
+from tests.interop.official_files import yolor_csp, yolov5, yolov7_tiny
 from tests.interop.test_hostile_pickles import tensor
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.detection.weights import read_weights, save_network

@@ -13,7 +13,7 @@ import torch
 
 from tests.interop.archives import dump, write_zip
 from tests.interop.test_hostile_pickles import Call
-from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.program import exit_code
 from yolor_gp.detection.weights import build_detector, load_network, read_weights, transfer
 
 FLAGS = {

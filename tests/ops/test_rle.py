@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from yolor_gp.ops.rle import encode
-from yolor_gp.ops.runs import runs_of_windows
+from yolor_gp.ops.run_lengths import runs_of_windows
 
 SIDE = st.integers(1, 12)
 Case = tuple[np.ndarray, list[np.ndarray], tuple[int, int]]

@@ -11,7 +11,7 @@ glibc = pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="a matter o
 PROGRAM = """
 import resource
 import numpy as np
-from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.program import exit_code
 from yolor_gp.process.allocator import keep_freed_memory
 
 kept = {call}

@@ -6,7 +6,7 @@ import importlib
 import sys
 from collections.abc import Sequence
 
-from yolor_gp.commands.run import exit_code
+from yolor_gp.commands.program import exit_code
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
 

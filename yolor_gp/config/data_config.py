@@ -5,7 +5,7 @@ train: images/train2017                     # a folder of images
 val: images/val2017
 annotations: {train: annotations/a.json, val: annotations/b.json}
 
-path: my-data                               # the field's form: labels in ../labels/x.txt
+path: my-data                               # YOLO text: labels in ../labels/x.txt
 train: images/train                         # a folder, a list file, or a list of them
 val: [images/val, more/list.txt]
 names: [cat, dog]                           # or {0: cat, 1: dog}
@@ -160,7 +160,7 @@ def _form(settings: _DataFile, node: Node, file: Path) -> str:
 
 
 def _class_names(settings: _DataFile, node: Node, file: Path) -> tuple[str, ...]:
-    """Names by label from a list, a mapping, or (as the field allows) `nc` alone."""
+    """Names by label from a list, a mapping, or (as YOLOv5 allows) `nc` alone."""
     given = settings.names
     if given is None:
         if settings.nc is None:

@@ -12,7 +12,7 @@ import torch
 from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.run_config import RunConfig
-from yolor_gp.detection.run_recipe import say_recipe, with_recipe, within_time
+from yolor_gp.detection.chosen_recipe import say_recipe, with_recipe, within_time
 from yolor_gp.detection.task import (
     DetectionData,
     build_detection_network,

@@ -9,8 +9,8 @@ import yaml
 
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
-from yolor_gp.interop.field_names import FIELD_BLOCKS
 from yolor_gp.interop.official_module import OfficialModule
+from yolor_gp.interop.official_names import OFFICIAL_BLOCKS
 from yolor_gp.interop.pickle_values import TensorReference, describe
 from yolor_gp.interop.torch_archive import TorchArchive
 
@@ -89,7 +89,7 @@ def _check_size(model: OfficialModule, settings: dict[str, Any]) -> None:
     layers = 0
     for section in ("backbone", "head"):
         for layer in settings.get(section) or ():
-            if not (isinstance(layer, list) and len(layer) == 4 and layer[2] in FIELD_BLOCKS):
+            if not (isinstance(layer, list) and len(layer) == 4 and layer[2] in OFFICIAL_BLOCKS):
                 raise UserError(
                     f"{model.file}: its model file holds a layer that is not "
                     f"[from, number, module, args] with a known module: {str(layer)[:200]}"

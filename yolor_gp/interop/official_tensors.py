@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from yolor_gp.errors import UserError
-from yolor_gp.interop.field_names import official_names, official_tensor
 from yolor_gp.interop.official_module import OfficialModule
+from yolor_gp.interop.official_names import official_names, official_tensor
 from yolor_gp.interop.pickle_values import TensorReference
 from yolor_gp.interop.torch_archive import TorchArchive
 from yolor_gp.models.blocks.conv import Conv

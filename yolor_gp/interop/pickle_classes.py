@@ -13,7 +13,7 @@ from yolor_gp.interop.pickle_values import Global, PickleRefusedError
 MAX_NAME = 200
 _MAX_KEY = 1000
 IDENTIFIER = re.compile(r"[A-Za-z_]\w*", re.ASCII)
-# Classes of these modules are recorded by name: the field's code, and the layers it is made of.
+# Classes of these modules are recorded by name: the official projects' code, and torch's layers.
 _CLASS_MODULES = re.compile(
     r"(models|utils|yolov5|yolov7|ultralytics|torch\.nn\.modules|torch\.optim)(\.[A-Za-z_]\w*)*"
 )

@@ -69,7 +69,7 @@ def bind(layer: LayerSpec, block: type[Block], spec: ModelSpec) -> tuple[Bound |
     accepts = ", ".join(parameters) or "no arguments"
     where = f"layer {layer.index} ({layer.block})"
     problems: list[str] = []
-    # The field gives the number of repeats before the arguments, never among them.
+    # Official files give the number of repeats before the arguments, never among them.
     places = [name for name in parameters if name != block.repeats]
     if len(layer.args) > len(places):
         problems.append(
@@ -119,7 +119,7 @@ def _checked(parameter: Parameter, value: Any, spec: ModelSpec) -> Any:
 
 
 def _with_constants(value: Any, spec: ModelSpec) -> Any:
-    """The words the field's files write in arguments: no expression is ever evaluated."""
+    """The words official files write in arguments: no expression is ever evaluated."""
     if isinstance(value, list):
         return [_with_constants(item, spec) for item in value]
     if not isinstance(value, str):

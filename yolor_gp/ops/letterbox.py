@@ -13,7 +13,7 @@ from torch import Tensor
 from yolor_gp.ops.boxes import clip
 
 PADDING_GREY = 114
-"""The field's padding colour."""
+"""YOLOv5's padding colour."""
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.ops.mask_crossings import Axis, Group, crossings
-from yolor_gp.ops.runs import Runs, runs_of_keys
+from yolor_gp.ops.run_lengths import Runs, runs_of_keys
 
 Crop: TypeAlias = tuple[float, float, float, float]
 """top, left, bottom, right in cells of the prototypes, where 0 is the outer edge of the first."""
@@ -33,7 +33,7 @@ def prototype_crop(
     """The part of the prototypes that shows the image and not the letterbox's padding.
 
     Sizes are (height, width), `offset` is (top, left) of the scaled image in the padded one. Ends
-    lie on the nearest whole cells, as padding is cut off cell by cell in the field (which rounds
+    lie on the nearest whole cells, as padding is cut off cell by cell in YOLOv5 (which rounds
     down both ends, and shifts masks by that): of 107 px, 26.75 cells of four, 27 go. A cell of
     which half shows the image stays, and at least one cell does.
     """

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.ops.runs import Runs
+from yolor_gp.ops.run_lengths import Runs
 
 Rle: TypeAlias = dict[str, Any]
 """{"size": [height, width], "counts": bytes}, as pycocotools' `encode` returns it."""

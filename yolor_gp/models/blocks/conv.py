@@ -10,7 +10,7 @@ from yolor_gp.models.blocks.folding import fold_batch_norm
 from yolor_gp.models.blocks.registry import Block, Count, Kernel, Padding, Width, register
 
 ActivationName = Literal["silu", "relu", "leaky_relu", "mish", "hardswish", "sigmoid", "none"]
-# The field writes True for SiLU and False for none.
+# Official files write True for SiLU and False for none.
 Activation = bool | ActivationName
 
 
@@ -34,7 +34,7 @@ BATCH_NORM_EPSILON = 1e-3
 
 
 def make_batch_norm(channels: int) -> nn.BatchNorm2d:
-    """Batch normalisation with the field's epsilon and momentum 0.03."""
+    """Batch normalisation with YOLOv5's epsilon and momentum 0.03."""
     return nn.BatchNorm2d(channels, eps=BATCH_NORM_EPSILON, momentum=0.03)
 
 

@@ -110,7 +110,7 @@ class SPPCSPC(Block):
 
     Path a: 1x1, 3x3, 1x1, pyramid, 1x1, 3x3; path b: 1x1; both joined by a 1x1. The hidden width
     is 2 * expansion * out_channels. `number` and `shortcut` and `groups` are read and unused: the
-    field's files write them before `expansion`.
+    official files write them before `expansion`.
     """
 
     def __init__(

@@ -15,7 +15,7 @@ from torch import nn
 
 
 def _square(value: object) -> object:
-    """The field writes a kernel of 1 as [1, 1] in places."""
+    """Official files write a kernel of 1 as [1, 1] in places."""
     if isinstance(value, list) and len(value) == 2 and value[0] == value[1]:
         return value[0]
     return value

@@ -13,7 +13,7 @@ from yolor_gp.models.blocks.registry import Block, Expansion, Ratio, Width, regi
 # [GP] Fig. 9: (a) "block" stops the gradient into the computational block, (b) "identity" the
 # gradient through the shortcut.
 StopGradient = Literal["none", "block", "identity"]
-# True is the field's rule: no shortcut where the widths differ.
+# True is YOLOv5's rule: no shortcut where the widths differ.
 ShortcutRule = bool | Literal["asymmetric"]
 
 

@@ -1,4 +1,4 @@
-"""Small blocks under the names and argument orders of the field's model files."""
+"""Small blocks under the names and argument orders of official model files."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SP(MaxPool):
 
 
 def space_to_depth(x: Tensor) -> Tensor:
-    """[B, C, h, w] -> [B, 4C, h / 2, w / 2]: even/odd rows, then columns, as the field orders."""
+    """[B, C, h, w] -> [B, 4C, h / 2, w / 2]: even/odd rows, then columns, as YOLOv5 orders."""
     rows = [x[..., ::2, :], x[..., 1::2, :]]
     return torch.cat([part[..., column::2] for column in (0, 1) for part in rows], dim=1)
 

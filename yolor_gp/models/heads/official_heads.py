@@ -1,4 +1,4 @@
-"""The decoder under the names and argument orders of the field's model files."""
+"""The decoder under the names and argument orders of official model files."""
 
 from __future__ import annotations
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tests.interop.field_files import (
+from tests.interop.official_files import (
     V5_SIZES,
     yolor_csp,
     yolov3,

@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from yolor_gp.ops.runs import runs_of_keys, runs_of_windows
+from yolor_gp.ops.run_lengths import runs_of_keys, runs_of_windows
 
 MASKS, HEIGHT, WIDTH = 4, 3, 2
 WHOLE = HEIGHT * WIDTH

@@ -1,4 +1,4 @@
-"""Cross stage partial blocks under the names and argument orders of the field's model files."""
+"""Cross stage partial blocks under the names and argument orders of official model files."""
 
 from __future__ import annotations
 

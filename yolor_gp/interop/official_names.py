@@ -11,16 +11,16 @@ from torch import nn
 
 from yolor_gp.models.blocks.conv import Conv
 from yolor_gp.models.blocks.csp import CSPB, CSPStage
-from yolor_gp.models.blocks.field_csp import BottleneckCSP
-from yolor_gp.models.blocks.field_simple import Focus
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
+from yolor_gp.models.blocks.official_csp import BottleneckCSP
+from yolor_gp.models.blocks.official_simple import Focus
 from yolor_gp.models.blocks.pool import SPP, SPPCSPC, SPPF
 from yolor_gp.models.blocks.repconv import RepConv
 from yolor_gp.models.blocks.residual import Bottleneck, Residual
 from yolor_gp.models.network import DetectionNetwork
 
-# The modules of the field's model files; an official checkpoint names no others.
-FIELD_BLOCKS = frozenset({
+# The modules of YOLOv5's, YOLOv7's and YOLOR's model files; an official checkpoint names no others.
+OFFICIAL_BLOCKS = frozenset({
     "Conv", "DWConv", "Focus", "ReOrg", "RepConv", "Bottleneck", "BottleneckCSP",
     "BottleneckCSPA", "BottleneckCSPB", "BottleneckCSPC", "C3", "SPP", "SPPF", "SPPCSPC", "MP",
     "SP", "Concat", "Shortcut", "nn.Upsample", "ImplicitA", "ImplicitM", "Detect", "IDetect",
