@@ -46,7 +46,7 @@ lint: $(STAMP)
 	$(BIN)/ruff format --check .
 
 types: $(STAMP)
-	$(BIN)/mypy yolor_gp
+	$(BIN)/mypy yolor_gp tests
 
 check: lint types test
 

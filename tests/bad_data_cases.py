@@ -10,8 +10,9 @@ from typing import Any
 
 import cv2
 import numpy as np
-from bad_input import BadInput, file_of, nothing
 from PIL import Image
+
+from tests.bad_input import BadInput, file_of, nothing
 
 DATA = "train: train\nval: val\nannotations: {train: train.json, val: val.json}\n"
 

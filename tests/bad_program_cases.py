@@ -8,8 +8,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
-from bad_input import BadInput, file_of, nothing
 from safetensors.torch import save_file
+
+from tests.bad_input import BadInput, file_of, nothing
 
 MODEL = "bad.yaml"
 HEAD = """

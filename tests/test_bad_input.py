@@ -1,6 +1,6 @@
 """Every bad input gets a message of one line per problem and exit code 2, and no traceback.
 
-`python tests/test_bad_input.py` writes docs/bad-input.md from what the commands answer.
+`python -m tests.test_bad_input` writes docs/bad-input.md from what the commands answer.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ import tempfile
 from pathlib import Path
 
 import pytest
-from bad_data_cases import data_cases
-from bad_input import BadInput
-from bad_program_cases import program_cases
-from real_export_cases import CASES as EXPORTS
-from real_export_cases import RealExport
 
+from tests.bad_data_cases import data_cases
+from tests.bad_input import BadInput
+from tests.bad_program_cases import program_cases
+from tests.real_export_cases import CASES as EXPORTS
+from tests.real_export_cases import RealExport
 from yolor_gp.commands.main import main
 
 CASES = data_cases() + program_cases()
-HOW = "python tests/test_bad_input.py"
+HOW = "python -m tests.test_bad_input"
 PAGE = Path(__file__).resolve().parents[1] / "docs" / "bad-input.md"
 
 

@@ -10,12 +10,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import make_golden as make
 import numpy as np
-import plain_detector as plain
 import pytest
 import torch
 
+from tests.golden import make_golden as make
+from tests.golden import plain_detector as plain
 from yolor_gp.config.train_config import LossConfig, ValidationConfig
 from yolor_gp.detection.postprocess import select_detections
 from yolor_gp.detection.weights import load_network

@@ -195,7 +195,9 @@ def test_transforms_are_checked() -> None:
 def test_a_transform_of_a_notebook_needs_no_workers(few: Path, tmp_path: Path) -> None:
     load_plugins([example("quarter_turn")])
     transforms._makers["QuarterTurn"] = type(
-        "QuarterTurn", (transforms._makers["QuarterTurn"],), {"__module__": "__main__"}
+        "QuarterTurn",
+        (transforms._makers["QuarterTurn"],),  # type: ignore[arg-type]
+        {"__module__": "__main__"},
     )
     words = {"augment.transforms": "[{QuarterTurn: {}}]"}
     with pytest.raises(UserError, match=r"defined in a notebook .* or use --workers 0"):

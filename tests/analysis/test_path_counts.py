@@ -6,7 +6,9 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from path_oracles import (
+from torch import nn
+
+from tests.analysis.path_oracles import (
     PRIME,
     Step,
     StepNetwork,
@@ -14,8 +16,6 @@ from path_oracles import (
     evaluate_modulo,
     gradients_at,
 )
-from torch import nn
-
 from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.path_results import NetworkPaths

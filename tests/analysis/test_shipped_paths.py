@@ -9,8 +9,8 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-from path_oracles import PRIME, evaluate_modulo
 
+from tests.analysis.path_oracles import PRIME, evaluate_modulo
 from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import open_network

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 import torch
 import torchvision
-from path_oracles import PRIME, evaluate_modulo
 
+from tests.analysis.path_oracles import PRIME, evaluate_modulo
 from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 

@@ -79,7 +79,7 @@ def frames_in(path: Path) -> tuple[int, float]:
 def test_images_are_annotated(images: Path, out: Path, capsys: pytest.CaptureFixture[str]) -> None:
     DetectionFiles(out).write(results(images, batch=3), NAMES)
     assert sorted(path.name for path in out.iterdir()) == ["a.png", "b.jpg"]
-    assert np.ptp(cv2.imread(str(out / "a.png"))) > 50
+    assert np.ptp(cv2.imread(str(out / "a.png"))) > 50  # type: ignore[arg-type]
     printed = capsys.readouterr().out
     assert "1/2" in printed and "a.png 64x48: 1 dog" in printed
     assert printed.strip().splitlines()[-1] == f"results in {out}"

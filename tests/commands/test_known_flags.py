@@ -1,4 +1,4 @@
-"""People of other projects find their flags; `python tests/commands/test_known_flags.py` writes
+"""People of other projects find their flags; `python -m tests.commands.test_known_flags` writes
 docs/migration.md.
 """
 

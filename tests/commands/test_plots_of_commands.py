@@ -66,7 +66,7 @@ def test_mistakes_are_drawn_and_classes_told(tmp_path: Path) -> None:
     assert pictures and all(file.is_file() for file in files)
     counts = [int(file.name.split("-")[1]) for file in pictures]
     assert counts == sorted(counts, reverse=True) and counts[-1] > 0
-    picture = cv2.cvtColor(cv2.imread(str(pictures[0])), cv2.COLOR_BGR2RGB).astype(int)
+    picture = cv2.cvtColor(cv2.imread(str(pictures[0])), cv2.COLOR_BGR2RGB).astype(int)  # type: ignore[arg-type]
     red = (abs(picture - np.array([235, 60, 50])) < 40).all(axis=2)
     assert red.sum() > 20
     matches = match_boxes(gathered.images(), gathered.coco, gathered.truth.category_ids)

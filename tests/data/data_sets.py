@@ -29,7 +29,8 @@ class Painted:
         self.root, self.file, self.images = root, root / "labels.json", root / "images"
         self.images.mkdir(parents=True)
         generator = default_rng(5)
-        images, annotations = [], []
+        images: list[dict[str, Any]] = []
+        annotations: list[dict[str, Any]] = []
         for number in range(count):
             height, width = generator.integers(70, 129, 2).tolist()
             picture = np.zeros((height, width, 3), np.uint8)

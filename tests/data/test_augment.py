@@ -44,7 +44,7 @@ def square(x: float, y: float, side: float) -> list[tuple[float, float]]:
 
 def smooth_picture(generator: np.random.Generator, height: int, width: int) -> NDArray[np.uint8]:
     coarse = generator.integers(0, 256, (height // 8, width // 8, 3)).astype(np.uint8)
-    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC)
+    return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
 def random_scene(seed: int, side: int = 160) -> Scene:

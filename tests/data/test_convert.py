@@ -38,7 +38,7 @@ def convert(source: Path, out: Path, form: str, *more: str) -> int:
     return main(["convert-dataset", str(source), "--to", form, "--out", str(out), *more])
 
 
-def bitmaps(dataset: DetectionDataset, index: int) -> list[np.ndarray]:  # type: ignore[type-arg]
+def bitmaps(dataset: DetectionDataset, index: int) -> list[np.ndarray]:
     instances, drawn = dataset.instances(index), []
     for rings, even_odd in zip(instances.rings(), instances.even_odd.tolist(), strict=True):
         canvas = np.zeros(dataset.original_size(index), np.uint8)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.data.data_sets import Painted
 from yolor_gp.data.labels import coco_dataset
@@ -32,7 +34,11 @@ def cache_files(cache: Path) -> list[Path]:
 
 
 def test_arrays_are_read_as_written(tmp_path: Path) -> None:
-    arrays = {"a": np.arange(5), "b": np.zeros((0, 2), np.float32), "c": np.ones((3, 2), np.bool_)}
+    arrays: dict[str, NDArray[Any]] = {
+        "a": np.arange(5),
+        "b": np.zeros((0, 2), np.float32),
+        "c": np.ones((3, 2), np.bool_),
+    }
     write_arrays(tmp_path / "x", arrays, {"name": "ä"})
     found, notes = read_arrays(tmp_path / "x")
     assert notes == {"name": "ä"}

@@ -104,7 +104,9 @@ def test_weights_keep_their_anchors(tmp_path: Path) -> None:
     run = weights.train(data, **QUICK, project=tmp_path / "runs")
     torch.testing.assert_close(run.model.network.head.anchors, model.network.head.anchors)
     run = weights.train(data, **QUICK, anchors="auto", project=tmp_path / "runs")
-    assert not torch.equal(run.model.network.head.anchors, model.network.head.anchors)
+    first, second = run.model.network.head.anchors, model.network.head.anchors
+    assert isinstance(first, torch.Tensor) and isinstance(second, torch.Tensor)
+    assert not torch.equal(first, second)
 
 
 def test_the_doctor_says_how_well_they_fit(

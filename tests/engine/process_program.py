@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from tiny_task import CPU, tiny_config, tiny_task, train
 from torch import Tensor, nn
 
+from tests.engine.tiny_task import CPU, tiny_config, tiny_task, train
 from yolor_gp.commands.program import run
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.evaluate import evaluate
@@ -63,7 +63,7 @@ def truth() -> GroundTruth:
     annotations: list[dict[str, Any]] = []
     for batch in batches(DistributedContext()):
         config, precision = ValidationConfig(confidence=0.2), choose_precision("float32", CPU)
-        found = Inference.of(FixedNetwork(), config, CPU, precision)(batch.images)
+        found = Inference.of(FixedNetwork(), config, CPU, precision)(batch.images)  # type: ignore[arg-type]
         for meta, detections in zip(batch.metas, found, strict=True):
             assert meta.letterbox is not None
             original = detections.to_original(meta.letterbox).select(torch.arange(3))
@@ -102,7 +102,7 @@ def batches(context: DistributedContext) -> list[Batch]:
 def figures(context: DistributedContext) -> dict[str, Any]:
     evaluator = CocoEvaluator(truth(), with_masks=True)
     config = ValidationConfig(confidence=0.01)
-    result = evaluate(FixedNetwork(), batches(context), evaluator, config, CPU, context=context)
+    result = evaluate(FixedNetwork(), batches(context), evaluator, config, CPU, context=context)  # type: ignore[arg-type]
     return result.to_json()
 
 

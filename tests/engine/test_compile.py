@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_task import tiny_config, tiny_task, train
 
+from tests.engine.tiny_task import tiny_config, tiny_task, train
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.distributed.context import DistributedContext
 

@@ -13,10 +13,10 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-from process_program import figures, trained_weights
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
+from tests.engine.process_program import figures, trained_weights
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.distributed.context import (
     CollectiveError,

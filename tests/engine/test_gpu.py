@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from detection_steps import batch, network, stepper
 
+from tests.engine.detection_steps import batch, network, stepper
 from yolor_gp.commands.train import main as train
 from yolor_gp.commands.val import main as val
 from yolor_gp.config.train_config import ValidationConfig
@@ -34,7 +34,7 @@ def losses_and_gradients(device: torch.device) -> tuple[dict[str, float], torch.
     step = stepper(built, device, choose_precision("float32", device))
     step.accumulate(batch(), last=True)
     # A copy: they are clipped in place before they are applied.
-    gradients = torch.cat([parameter.grad.flatten() for parameter in built.parameters()])  # type: ignore[union-attr]
+    gradients = torch.cat([parameter.grad.flatten() for parameter in built.parameters()])
     return step.apply(None, ()).parts, gradients.cpu()
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-from tiny_task import differences, stopped_at, tiny_config, tiny_task, train
-
+from tests.engine.tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 from yolor_gp.analysis.gradient_flow import load_gradients
 from yolor_gp.commands.train_arguments import parse_train_arguments
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
@@ -31,7 +30,7 @@ def test_measuring_changes_nothing(tmp_path: Path) -> None:
     states = [
         read_checkpoint(tmp_path / name / "weights" / "last.pt") for name in ("plain", "measured")
     ]
-    assert [d for d in differences(*states) if "gradients" not in d] == []
+    assert [d for d in differences(*states) if "gradients" not in d] == []  # type: ignore[arg-type]
     assert not (tmp_path / "plain" / "gradients.json").exists()
 
 

@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 
+from tests.engine.tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint, read_newest_whole
 from yolor_gp.engine.distributed.context import DistributedContext
 
@@ -20,7 +20,7 @@ HERE = Path(__file__).resolve().parent
 PROGRAM = """
 import sys, time
 from pathlib import Path
-from tiny_task import DistributedContext, tiny_config, tiny_task, train
+from tests.engine.tiny_task import DistributedContext, tiny_config, tiny_task, train
 task = tiny_task(DistributedContext())
 task.loader.on_batch = lambda epoch, step: time.sleep(0.02)
 train(Path(sys.argv[1]), tiny_config(epochs=100, save_every=1), task)
@@ -52,4 +52,4 @@ def test_killed_and_resumed_is_bit_identical(tmp_path: Path, delay: float) -> No
         config = tiny_config(epochs=100, save_every=1)
         assert train(tmp_path / name, config, task, resumed=resumed).exit_code == 143
     both = [read_checkpoint(tmp_path / name / "weights" / "last.pt") for name in ("whole", "cut")]
-    assert differences(*both) == []
+    assert differences(*both) == []  # type: ignore[arg-type]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from detection_steps import batch, network, stepper
 
+from tests.engine.detection_steps import batch, network, stepper
 from yolor_gp.config.train_config import EmaConfig
 from yolor_gp.engine.ema import ModelEMA
 from yolor_gp.engine.precision import Precision

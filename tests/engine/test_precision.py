@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from tiny_task import CPU, Batch, Meta, tiny_network
 from torch import Tensor, nn
 
+from tests.engine.tiny_task import CPU, Batch, Meta, tiny_network
 from yolor_gp.config.train_config import EmaConfig
 from yolor_gp.engine.auto_batch import CPU_BATCH, largest_batch
 from yolor_gp.engine.checkpoints.progress import Progress

@@ -6,8 +6,8 @@ import time
 from pathlib import Path
 
 import pytest
-from tiny_task import tiny_config, train
 
+from tests.engine.tiny_task import tiny_config, train
 from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
 from yolor_gp.engine.checkpoints.resume import (
     PROVENANCE_FILE,

@@ -111,4 +111,4 @@ def test_adamw_takes_momentum_as_its_first_beta() -> None:
     before = network[0].weight.detach().clone()
     network(torch.ones(2, 3, 4, 4)).square().sum().backward()
     optimizer.step()
-    assert not torch.equal(before, network[0].weight)
+    assert not torch.equal(before, network[0].get_parameter("weight"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from tiny_task import (
+
+from tests.engine.tiny_task import (
     TinyLoader,
     differences,
     stopped_at,
@@ -16,7 +17,6 @@ from tiny_task import (
     train,
     with_schedule,
 )
-
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint, read_newest_whole
 from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.trainer import EXIT_NOT_FINITE
@@ -37,7 +37,7 @@ def test_updates_follow_the_accumulation(tmp_path: Path) -> None:
     train(tmp_path, tiny_config(epochs=2))
     # Accumulation 1 + p / 6 rounds to 1 before batch 3, then is 2: batches of the first epoch are
     # stepped as 1 1 1 2 and a rest of 1, those of the second as 2 2 2.
-    assert last(tmp_path)["progress"]["updates"] == 5 + 3  # type: ignore[index]
+    assert last(tmp_path)["progress"]["updates"] == 5 + 3
 
 
 @pytest.mark.parametrize(("epoch", "step"), [(0, 5), (1, 0), (1, 2), (2, 3)])
@@ -69,7 +69,7 @@ def test_checkpoint_within_an_epoch_is_at_a_step_boundary(tmp_path: Path) -> Non
     with pytest.raises(KeyError, match="power cut"):
         train(tmp_path / "cut", config.model_copy(update={"save_every": 1}), task)
     state = last(tmp_path / "cut")
-    assert (state["progress"]["epoch"], state["progress"]["step"]) == (1, 4)  # type: ignore[index]
+    assert (state["progress"]["epoch"], state["progress"]["step"]) == (1, 4)
     train(tmp_path / "cut", config, resumed=state)
     assert differences(last(tmp_path / "whole"), last(tmp_path / "cut")) == []
 
@@ -79,7 +79,7 @@ def test_signal_ends_with_its_code(tmp_path: Path) -> None:
     outcome = train(tmp_path, tiny_config(), task)
     assert outcome.exit_code == 130
     assert "--resume" in outcome.message
-    assert last(tmp_path)["progress"]["step"] == 1  # type: ignore[index]
+    assert last(tmp_path)["progress"]["step"] == 1
 
 
 def test_non_finite_step_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -92,12 +92,12 @@ def test_non_finite_step_is_left_out(tmp_path: Path, capsys: pytest.CaptureFixtu
     task = tiny_task(DistributedContext(), poison=frozenset({2}))
     assert train(tmp_path, config, task).exit_code == 0
     state = last(tmp_path)
-    assert state["progress"]["skipped"] == 1 and state["progress"]["updates"] == 5  # type: ignore[index]
-    assert state["average"]["updates"] == 5  # type: ignore[index]
-    for part in (state["network"], state["average"]["network"]):  # type: ignore[index]
+    assert state["progress"]["skipped"] == 1 and state["progress"]["updates"] == 5
+    assert state["average"]["updates"] == 5
+    for part in (state["network"], state["average"]["network"]):
         assert all(t.isfinite().all() for t in part.values())
     # Five good batches counted, the poisoned one undone.
-    assert state["network"]["1.num_batches_tracked"] == 5  # type: ignore[index]
+    assert state["network"]["1.num_batches_tracked"] == 5
     said = capsys.readouterr().err
     assert "epoch0/image8.jpg" in said and "epoch0/image12.jpg" not in said
 
@@ -108,7 +108,7 @@ def test_too_many_non_finite_steps_end_training(tmp_path: Path) -> None:
     assert outcome.exit_code == EXIT_NOT_FINITE
     record = json.loads((tmp_path / "weights" / "not_finite.json").read_text())
     assert "epoch0/image20.jpg" in record["images_by_process"][0]
-    assert last(tmp_path)["progress"]["skipped_in_row"] == 2  # type: ignore[index]
+    assert last(tmp_path)["progress"]["skipped_in_row"] == 2
 
 
 def test_best_weights_and_early_stop(tmp_path: Path) -> None:
@@ -118,7 +118,7 @@ def test_best_weights_and_early_stop(tmp_path: Path) -> None:
     assert outcome.exit_code == 0 and "no better score for 3 epochs" in outcome.message
     assert read_checkpoint(tmp_path / "weights" / "best.pt")["epoch"] == 2
     progress = last(tmp_path)["progress"]
-    assert progress["finished"] and progress["epoch"] == 5  # type: ignore[index]
+    assert progress["finished"] and progress["epoch"] == 5
 
 
 def test_epochs_that_find_nothing_are_not_waited_for(tmp_path: Path) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from process_program import trained_weights
 
+from tests.engine.process_program import trained_weights
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.distributed.context import DistributedContext
 

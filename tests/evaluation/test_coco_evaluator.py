@@ -105,7 +105,7 @@ def test_crowds_are_neither_missed_nor_wrongly_found(
     evaluate: Callable[..., CocoEvaluator],
 ) -> None:
     evaluator = evaluate(small_truth(TRUTH[0], square(10, 7, 40, 20, iscrowd=1)), with_masks=False)
-    boxes = [[42, 7, 55, 20], [5, 5, 25, 25]]
+    boxes = [[42.0, 7.0, 55.0, 20.0], [5.0, 5.0, 25.0, 25.0]]
     evaluator.process(10, detections(boxes, [0, 0], [0.95, 0.9]))
     assert evaluator.evaluate().bbox["AP"] == pytest.approx(1.0)
 

@@ -1,4 +1,4 @@
-"""Makes the golden numbers of this folder: `python tests/golden/make_golden.py`.
+"""Makes the golden numbers of this folder: `python -m tests.golden.make_golden`.
 
 `numbers.npz`: random inputs (NumPy's PCG64, seed 2026, rounded to float32), and what
 `plain_detector.py` gives for them in float64. `tiny.safetensors`, `tiny.pt`: weights of tiny.yaml
@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import plain_detector as plain
 import torch
 from numpy.typing import NDArray
 from safetensors.numpy import load_file
 
+from tests.golden import plain_detector as plain
 from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.detection.weights import save_network
 from yolor_gp.models.builder import build_network
@@ -45,7 +45,7 @@ def main() -> None:
     boxes = [(*size, side, *plain.letterbox(*size, side)) for size in SIZES for side in SIDES]
     numbers["letterbox"] = np.array(boxes)
     numbers |= network_numbers(random)
-    np.savez_compressed(FOLDER / "numbers.npz", **numbers)
+    np.savez_compressed(FOLDER / "numbers.npz", allow_pickle=False, **numbers)
 
 
 def corners(centre: NDArray[Any], size: NDArray[Any]) -> NDArray[Any]:

@@ -131,7 +131,7 @@ def random_network(model: DarknetModel, seed: int = 0) -> Trunk:
     return network.eval()
 
 
-def numbers_of(model: DarknetModel, network: Trunk) -> np.ndarray:  # type: ignore[type-arg]
+def numbers_of(model: DarknetModel, network: Trunk) -> np.ndarray:
     """The numbers of a network in the order of a `.weights` file."""
     state, parts = network.state_dict(), []
     for one in model.convolutions:

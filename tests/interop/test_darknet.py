@@ -10,9 +10,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from darknet_files import CFG, HEADER, numbers_of, random_network, write_darknet
 
 import yolor_gp
+from tests.interop.darknet_files import CFG, HEADER, numbers_of, random_network, write_darknet
 from yolor_gp.commands.main import main
 from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.detection.weights import load_network, read_weights, transfer

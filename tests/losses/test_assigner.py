@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from loss_cases import CASES, golden_case
 
+from tests.losses.loss_cases import CASES, golden_case
 from yolor_gp.losses.assigner import assign
 from yolor_gp.ops.boxes import cxcywh_to_xyxy
 from yolor_gp.structures.batch import Targets

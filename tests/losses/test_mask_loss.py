@@ -4,10 +4,10 @@ from dataclasses import replace
 
 import pytest
 import torch
-from loss_cases import plain_mask_loss, random_case
 from torch import Tensor
 
 import yolor_gp.losses.mask_loss as module
+from tests.losses.loss_cases import plain_mask_loss, random_case
 from yolor_gp.losses.mask_loss import mask_loss
 
 
@@ -24,7 +24,7 @@ def inputs(objects: tuple[int, ...], positives: int, seed: int = 0) -> tuple[obj
 
 
 def value_and_gradients(function: object, arguments: tuple[object, ...]) -> list[Tensor]:
-    loss = function(*arguments) * 3  # type: ignore[operator]
+    loss = function(*arguments) * 3
     return [loss.detach(), *torch.autograd.grad(loss, arguments[:2])]  # type: ignore[arg-type]
 
 
@@ -71,7 +71,7 @@ def test_autocast_does_not_narrow_it() -> None:
 def test_a_box_smaller_than_a_cell_in_the_last_corner_weighs_nothing() -> None:
     arguments = list(inputs((2, 2), 23))
     targets = arguments[3]
-    boxes = targets.boxes.clone()  # type: ignore[attr-defined]
+    boxes = targets.boxes.clone()
     boxes[-1] = torch.tensor([95.5, 63.5, 96.0, 64.0])
     arguments[3] = replace(targets, boxes=boxes)  # type: ignore[type-var]
     for found, expected in zip(

@@ -36,7 +36,7 @@ def near(pixel: NDArray[np.uint8], colour: tuple[int, int, int]) -> bool:
 
 
 def write_video(path: Path, frames: int, size: tuple[int, int] = (64, 48)) -> Path:
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter_fourcc(*"mp4v"), 10, size)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 10, size)
     for index in range(frames):
         image = np.zeros((size[1], size[0], 3), np.uint8)
         image[..., 2] = 250  # red in OpenCV's order

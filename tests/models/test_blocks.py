@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 import torch
-from example_blocks import construct, examples, inputs_of, randomise, tensors_of
 from torch import Tensor, nn
 
+from tests.models.example_blocks import construct, examples, inputs_of, randomise, tensors_of
 from yolor_gp.models.binding import block_parameters
 from yolor_gp.models.blocks.dense import sparse_sources
 from yolor_gp.models.blocks.elan import ELAN
@@ -58,12 +58,12 @@ def test_every_parameter_learns_unless_a_gradient_is_stopped(
     inputs = inputs_of(block)
     # A block without parameters hands the gradient on, but for one input that may be stopped.
     parameters = list(block.parameters())
-    learning = parameters or [tensor.requires_grad_() for tensor in tensors_of(inputs)]
+    learning = parameters or [tensor.requires_grad_() for tensor in tensors_of(inputs)]  # type: ignore[misc]
     stopped = 0 if parameters else int(bool(arguments.get("stop_gradient")))
     outputs = tensors_of(block(inputs))
     loss = sum((tensor**2).sum() for tensor in outputs)
     assert isinstance(loss, Tensor)
-    loss.backward()  # type: ignore[no-untyped-call]
+    loss.backward()
     assert sum(tensor.grad is None for tensor in learning) == stopped
 
 
@@ -86,7 +86,7 @@ def test_a_name_can_be_taken_only_once() -> None:
 def test_the_taps_of_elan_are_as_wide_as_its_two_paths() -> None:
     for stack, width in ((1, 8), (2, 16), (4, 32)):
         block = ELAN(16, 32, hidden=16, stack=stack)
-        assert {conv.conv.out_channels for conv in block.chain} == {width}  # type: ignore[union-attr]
+        assert {conv.conv.out_channels for conv in block.chain} == {width}
         assert block.join.conv.in_channels == 64
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from example_blocks import randomise, tensors_of
 from torch import Tensor, nn
 
+from tests.models.example_blocks import randomise, tensors_of
 from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.config.shipped import shipped_files
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply

@@ -35,7 +35,7 @@ def test_the_gradient_is_stopped_in_all_residual_blocks(name: str, stopped: dict
 @pytest.mark.parametrize(("name", "share"), [("yolor-v3", 1.0), ("yolor-prn", 0.5)])
 def test_prn_masks_half_of_every_residual_of_the_backbone(name: str, share: float) -> None:
     residuals = [m for m in built(name).modules() if isinstance(m, Residual)]
-    widths = [residual.block[-1].out_channels for residual in residuals]  # type: ignore[index]
+    widths = [residual.block[-1].out_channels for residual in residuals]
     assert [residual.add.added for residual in residuals] == [share * width for width in widths]
     assert len(residuals) == 23
 

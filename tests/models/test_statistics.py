@@ -3,8 +3,8 @@ from __future__ import annotations
 import copy
 
 import torch
-from tiny_network import TINY
 
+from tests.tiny_network import TINY
 from yolor_gp.config.model_spec import load_model_spec
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.statistics import has_neutral_statistics, restore_statistics

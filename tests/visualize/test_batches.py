@@ -28,7 +28,7 @@ def batch() -> Batch:
 def test_truth_has_each_objects_own_mask() -> None:
     truth = truth_of(batch(), 1)
     assert truth.labels.tolist() == [1, 0] and truth.masks is not None
-    dense = truth.masks.dense()  # type: ignore[union-attr]
+    dense = truth.masks.dense()
     assert dense[0].sum() == 16 * 16 and dense[0, 16:32, 16:32].all()
     assert dense[1].sum() == 16 * 16 and dense[1, 32:48, 32:48].all()
 
@@ -54,7 +54,7 @@ def test_predictions_stand_beside_the_truth() -> None:
         (64, 64), torch.tensor([[8.0, 8, 24, 24]]), torch.ones(1), torch.tensor([0]), masks
     )
     drawn = with_drawn_masks(found)
-    assert drawn.masks is not None and drawn.masks.dense().sum() == 16 * 16  # type: ignore[union-attr]
+    assert drawn.masks is not None and drawn.masks.dense().sum() == 16 * 16
     nothing = found.select(torch.tensor([], dtype=torch.int64))
     picture = predictions_against_truth(batch(), [found, nothing], NAMES)
     assert picture.shape == (132, 132, 3)

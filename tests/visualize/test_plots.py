@@ -20,7 +20,11 @@ def is_picture(path: Path) -> bool:
 
 
 def test_training_curves(tmp_path: Path) -> None:
-    history = {"epoch": [1, 2, 3], "loss": [3.0, 2.0, 1.5], "AP": [0.1, 0.2]}
+    history: dict[str, list[float]] = {
+        "epoch": [1, 2, 3],
+        "loss": [3.0, 2.0, 1.5],
+        "AP": [0.1, 0.2],
+    }
     plot_training(history, tmp_path / "a.png")
     assert is_picture(tmp_path / "a.png")
 
