@@ -29,7 +29,7 @@ class _BoxesOnly(torch.nn.Module):
 
     def __init__(self, network: DetectionNetwork) -> None:
         super().__init__()
-        self.network = network
+        self.network, self.head = network, network.head
 
     def forward(self, images: torch.Tensor) -> RawPredictions:
         """As the network, in the shapes of one without masks."""

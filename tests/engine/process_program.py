@@ -26,8 +26,10 @@ from yolor_gp.engine.distributed.context import (
 )
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
+from yolor_gp.models.heads.anchor_head import anchor_candidates
 from yolor_gp.ops.letterbox import evaluation_letterbox
 from yolor_gp.structures.batch import Batch, ImageMeta, Targets
+from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.detections import BoxMasks
 from yolor_gp.structures.ground_truth import GroundTruth
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
@@ -35,11 +37,19 @@ from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
 IMAGES, SIZE = 7, 64
 
 
+class FixedHead(nn.Module):
+    """Decodes as an anchor head does."""
+
+    def candidates(self, predictions: RawPredictions, confidence: float) -> Candidates:
+        return anchor_candidates(predictions, confidence)
+
+
 class FixedNetwork(nn.Module):
     """Detections that depend on the image alone: one anchor, two classes, masks."""
 
     def __init__(self) -> None:
         super().__init__()
+        self.head = FixedHead()
         generator = torch.Generator().manual_seed(3)
         self.weight = nn.Parameter(torch.randn(9, 3, 16, 16, generator=generator) / 8)
         self.prototypes = nn.Parameter(torch.randn(2, 3, 4, 4, generator=generator))
