@@ -68,14 +68,14 @@ MUTANTS = [
             ("1 - half)", "1.0)"),
             ("return loss.sum() / self.num_classes", "return loss.sum()"),
             ("return 1 / counts[found.image]", "return torch.ones_like(counts[found.image])"),
+            ("(1 - right) ** gamma", "right ** gamma"),
         ],
         "losses/mask_loss.py": [
             ("window = (relative * cells).ceil()", "window = (relative * cells).floor()"),
             ("(sides[:, 0] * sides[:, 1])[target]", "sides[:, 0][target]"),
             ("- own + 1", "- own"),
         ],
-        "losses/focal.py": [("(1 - right) ** gamma", "right ** gamma")],
-        "ops/iou.py": [
+        "ops/boxes.py": [
             ("alpha = aspect / (1 - iou + aspect + _EPSILON)", "alpha = aspect"),
             ("hull_width**2 + hull_height**2", "hull_width**2"),
             ("(hull - union) / hull", "(hull - union) / union"),

@@ -21,7 +21,7 @@ from yolor_gp.detection.postprocess import select_detections
 from yolor_gp.detection.weights import load_network
 from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.fuse import fuse
-from yolor_gp.ops.iou import Measure, paired_iou
+from yolor_gp.ops.boxes import Measure, paired_iou
 from yolor_gp.ops.letterbox import evaluation_letterbox
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions

@@ -53,7 +53,7 @@ def ours(settings: Settings, masks: bool) -> Run:
     def work(_: None) -> dict[str, float]:
         loader = val_loader(dataset, image_size=settings.image_size, batch_size=8, workers=0)
         device = torch.device(settings.device)
-        result = evaluate(module, loader, evaluator, ValidationConfig(), device)
+        result = evaluate(module, loader, evaluator, ValidationConfig(), device)  # type: ignore[arg-type]
         found = len(evaluator.results())
         figures = {"images": float(len(dataset)), "found": float(found), "box": result.bbox["AP"]}
         return figures | ({"mask": result.segm["AP"]} if result.segm is not None else {})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from yolor_gp.losses.box_loss import register_box_iou
-from yolor_gp.ops.iou import paired_iou
+from yolor_gp.ops.boxes import paired_iou
 
 
 @register_box_iou("square_iou")

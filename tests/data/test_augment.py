@@ -13,13 +13,12 @@ from tests.data.data_sets import Painted
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment import photometric
 from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
-from yolor_gp.data.augment.copy_paste import copy_paste
 from yolor_gp.data.augment.hsv import Gains, draw_gains, grey_before, recolour
+from yolor_gp.data.augment.mixing import copy_paste
 from yolor_gp.data.augment.photometric import Photometric
 from yolor_gp.data.augment.placement import View, nearest_views, place_scene
 from yolor_gp.data.augment.scene import Scene, Tile, mosaic
-from yolor_gp.data.labels.clip import clip_instances
-from yolor_gp.data.labels.instances import Instances, concatenate, no_instances
+from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate, no_instances
 from yolor_gp.data.loading.collate import collate, index_maps
 from yolor_gp.errors import UserError
 from yolor_gp.structures.batch import ImageMeta

@@ -12,8 +12,8 @@ from tests.data.data_sets import Painted
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.coco_dataset import open_coco
-from yolor_gp.data.loading.batch_memory import BatchMemory
 from yolor_gp.data.loading.batch_plan import BatchPlan
+from yolor_gp.data.loading.collate import BatchMemory
 from yolor_gp.data.loading.loader import TrainLoader, train_loader, val_loader
 from yolor_gp.errors import UserError
 from yolor_gp.structures.batch import Batch

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 import yolor_gp.ops.nms as module
-from yolor_gp.ops.iou import matrix_iou
+from yolor_gp.ops.boxes import matrix_iou
 from yolor_gp.ops.nms import class_aware_nms, score_candidates
 
 

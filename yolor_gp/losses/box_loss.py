@@ -15,7 +15,7 @@ from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
 from yolor_gp.losses.assigner import Assignment
 from yolor_gp.ops.anchor_decode import decode_boxes
-from yolor_gp.ops.iou import paired_iou
+from yolor_gp.ops.boxes import paired_iou
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction
 

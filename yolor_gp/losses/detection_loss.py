@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.errors import UserError
 from yolor_gp.losses.assigner import Assignment, assign
 from yolor_gp.losses.box_loss import box_overlaps, find_box_iou
-from yolor_gp.losses.focal import binary_cross_entropy
 from yolor_gp.losses.mask_loss import mask_loss
 from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
@@ -201,3 +201,20 @@ def _image_shares(found: Assignment, images: int) -> Tensor:
     counts = torch.zeros(images, device=found.image.device)
     counts.index_add_(0, found.image, torch.ones_like(found.image, dtype=torch.float32))
     return 1 / counts[found.image]
+
+
+def binary_cross_entropy(
+    logits: Tensor, targets: Tensor, *, gamma: float = 0.0, alpha: float = 0.25
+) -> Tensor:
+    """The cross entropy of every element, same shape; targets in 0..1.
+
+    With gamma > 0 the focal loss [Focal, eq. 5]: an element right with
+    probability p counts (1 - p)^gamma, positives alpha and negatives 1 - alpha.
+    """
+    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    if gamma == 0:
+        return loss
+    probability = logits.sigmoid()
+    right = targets * probability + (1 - targets) * (1 - probability)
+    balance = targets * alpha + (1 - targets) * (1 - alpha)
+    return loss * balance * (1 - right) ** gamma

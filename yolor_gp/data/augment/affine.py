@@ -1,4 +1,4 @@
-"""Rotate, scale, shear, translate and tilt: one 3x3 matrix for pixels and labels."""
+"""Rotate, scale, shear, translate, tilt: one 3x3 matrix for pixels and labels; and mirror."""
 
 from __future__ import annotations
 
@@ -11,9 +11,8 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import AugmentConfig
-from yolor_gp.data.augment.scene import Picture, Scene
-from yolor_gp.data.labels.clip import clip_instances
-from yolor_gp.data.labels.instances import Instances, concatenate
+from yolor_gp.data.augment.scene import Picture, Planes, Scene
+from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate
 from yolor_gp.ops.letterbox import PADDING_GREY
 
 Matrix = NDArray[np.float64]
@@ -114,3 +113,21 @@ def _project(points: NDArray[np.float32], matrix: Matrix) -> NDArray[np.float32]
     # Points behind the viewer have no picture; the smallest depth keeps them finite and far away.
     flat: NDArray[np.float32] = (mapped[:, :2] / np.maximum(mapped[:, 2:], 1e-3)).astype(np.float32)
     return flat
+
+
+def flip_planes(planes: Planes, left_right: bool, up_down: bool) -> None:
+    """Mirror u8[3, H, W] in place along the axes asked for."""
+    if not (left_right or up_down):
+        return
+    code = 1 if not up_down else -1 if left_right else 0
+    for plane in planes:
+        cv2.flip(plane, code, dst=plane)
+
+
+def flip_instances(instances: Instances, width: float, height: float) -> Instances:
+    """Objects mirrored in an image of this width (0: not along x) and height (0: not along y)."""
+    sign = np.array((-1 if width else 1, -1 if height else 1), np.float32)
+    shift = np.array((width, height), np.float32)
+    corners = instances.boxes.reshape(-1, 2, 2) * sign + shift
+    boxes = np.concatenate((corners.min(axis=1), corners.max(axis=1)), axis=1)
+    return replace(instances, boxes=boxes, points=instances.points * sign + shift)

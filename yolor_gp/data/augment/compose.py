@@ -8,15 +8,18 @@ import numpy as np
 from numpy.random import Generator
 
 from yolor_gp.config.train_config import AugmentConfig
-from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
-from yolor_gp.data.augment.copy_paste import copy_paste
-from yolor_gp.data.augment.flip import flip_instances, flip_planes
+from yolor_gp.data.augment.affine import (
+    draw_affine,
+    flip_instances,
+    flip_planes,
+    is_axis_aligned,
+    warp_scene,
+)
 from yolor_gp.data.augment.hsv import draw_gains, grey_before, recolour
-from yolor_gp.data.augment.mixup import mixup
+from yolor_gp.data.augment.mixing import copy_paste, mixup
 from yolor_gp.data.augment.photometric import Photometric
-from yolor_gp.data.augment.placement import place_scene
+from yolor_gp.data.augment.placement import Scratch, place_scene
 from yolor_gp.data.augment.scene import Picture, Planes, Scene, Tile, mosaic, single
-from yolor_gp.data.augment.scratch import Scratch
 from yolor_gp.data.augment.transforms import Transforms
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.instances import Instances

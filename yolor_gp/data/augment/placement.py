@@ -9,6 +9,7 @@ which is smaller than the output, is drawn and resized as one, through one map f
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,10 +18,24 @@ import numpy as np
 
 from yolor_gp.data.augment.affine import Matrix
 from yolor_gp.data.augment.scene import Picture, Scene, Tile
-from yolor_gp.data.augment.scratch import Scratch
-from yolor_gp.data.labels.clip import clip_instances
-from yolor_gp.data.labels.instances import Instances, concatenate
+from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate
 from yolor_gp.ops.letterbox import PADDING_GREY
+
+
+class Scratch:
+    """One picture a thread. Its content lasts until the same thread asks again."""
+
+    def __init__(self) -> None:
+        self._local = threading.local()
+
+    def picture(self, height: int, width: int) -> Picture:
+        """u8[height, width, 3] of any content."""
+        needed = height * width * 3
+        memory: Picture | None = getattr(self._local, "memory", None)
+        if memory is None or memory.size < needed:
+            memory = self._local.memory = np.empty(needed, np.uint8)
+        return memory[:needed].reshape(height, width, 3)
+
 
 _window = Scratch()
 

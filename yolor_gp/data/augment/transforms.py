@@ -11,8 +11,7 @@ from numpy.random import Generator
 
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.data.augment.scene import Picture
-from yolor_gp.data.labels.clip import clip_instances
-from yolor_gp.data.labels.instances import Instances
+from yolor_gp.data.labels.instances import Instances, clip_instances
 from yolor_gp.errors import UserError, raise_problems
 
 

@@ -10,9 +10,12 @@ memory (all but Linux), and for validation, they are threads.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -21,15 +24,44 @@ from numpy.typing import NDArray
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.detection_dataset import DetectionDataset
-from yolor_gp.data.loading.batch_memory import BatchMemory
 from yolor_gp.data.loading.batch_plan import BatchPlan
-from yolor_gp.data.loading.collate import collate
+from yolor_gp.data.loading.collate import BatchMemory, collate
 from yolor_gp.data.loading.worker_processes import WorkerProcesses
-from yolor_gp.data.loading.workers import Workers
 from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 from yolor_gp.ops.letterbox import evaluation_letterbox, pad
 from yolor_gp.structures.batch import Batch
+
+AHEAD = 2
+"""Jobs each worker may be ahead of the consumer."""
+
+Result = TypeVar("Result")
+
+
+class Workers:
+    """Runs jobs ahead of their consumer, in order, on `count` threads (0: on the caller's)."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool = ThreadPoolExecutor(count, "loader") if count else None
+
+    def run(self, jobs: Iterable[Callable[[], Result]]) -> Iterator[Result]:
+        """The results of the jobs. What was begun and is not wanted any more is dropped."""
+        if self._pool is None:
+            for job in jobs:
+                yield job()
+            return
+        running: deque[Future[Result]] = deque()
+        try:
+            for job in jobs:
+                running.append(self._pool.submit(job))
+                if len(running) > self._count * AHEAD:
+                    yield running.popleft().result()
+            while running:
+                yield running.popleft().result()
+        finally:
+            for future in running:
+                future.cancel()
 
 
 def train_loader(

@@ -13,11 +13,11 @@ from torch import Tensor, nn
 
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.losses.detection_loss import DetectionLoss
+from yolor_gp.models.blocks.conv import Conv
 from yolor_gp.models.blocks.folding import convolution_like
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.blocks.registry import Width, register
 from yolor_gp.models.heads.detection_head import DetectionCriterion, DetectionHead
-from yolor_gp.models.heads.mask_head import MaskHead
 from yolor_gp.ops.anchor_decode import BoxCoding, decode_boxes
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.marks import UNDECAYED
@@ -228,3 +228,20 @@ def _confident_rows(
     boxes = decode_boxes(logits[:, :4], cells, anchors, level.stride, level.coding)
     probabilities = logits[:, 4 : 5 + num_classes].sigmoid()
     return image, boxes, torch.cat((probabilities, logits[:, 5 + num_classes :]), dim=1)
+
+
+class MaskHead(nn.Module):
+    """3x3, nearest x2, 3x3, 1x1 to K prototypes at twice the input's size."""
+
+    def __init__(self, in_channels: int, hidden: int, prototypes: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            Conv(in_channels, hidden, 3),
+            nn.Upsample(scale_factor=2.0, mode="nearest"),
+            Conv(hidden, hidden, 3),
+            Conv(hidden, prototypes, 1),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, in_channels, h, w] -> [B, K, 2h, 2w]."""
+        return cast(Tensor, self.layers(x))

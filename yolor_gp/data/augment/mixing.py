@@ -1,4 +1,4 @@
-"""Paste objects, mirrored, where they cover little [Ghiasi et al. 2021, simplified]."""
+"""Two pictures in one: mixup, and objects pasted once more."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.random import Generator
 
-from yolor_gp.data.augment.flip import flip_instances
+from yolor_gp.data.augment.affine import flip_instances
 from yolor_gp.data.augment.scene import Picture
 from yolor_gp.data.labels.instances import Instances, concatenate
 from yolor_gp.data.labels.polygons import paint
@@ -18,7 +18,9 @@ MOST_COVERED = 0.3
 def copy_paste(
     generator: Generator, image: Picture, instances: Instances, probability: float
 ) -> tuple[Picture, Instances]:
-    """Each object is pasted with `probability` at its mirror image's place, left to right.
+    """Objects pasted once more [Ghiasi et al. 2021, simplified].
+
+    Each object is pasted with `probability` at its mirror image's place, left to right.
 
     u8[H, W, 3] -> a changed copy and all objects, the pasted ones last. Needs outlines; draws one
     number per object.
@@ -55,3 +57,14 @@ def _covered(
         (boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-9
     )
     return covered
+
+
+def mixup(
+    image: Picture, instances: Instances, other: Picture, others: Instances, share: float
+) -> tuple[Picture, Instances]:
+    """share * image + (1 - share) * other [Zhang et al. 2018].
+
+    Both u8[H, W, 3]; all objects count fully.
+    """
+    mixed: Picture = cv2.addWeighted(image, share, other, 1 - share, 0)  # type: ignore[assignment]
+    return mixed, concatenate((instances, others))

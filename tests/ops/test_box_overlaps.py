@@ -7,8 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from yolor_gp.ops.boxes import cxcywh_to_xyxy
-from yolor_gp.ops.iou import Measure, matrix_iou, paired_iou
+from yolor_gp.ops.boxes import Measure, cxcywh_to_xyxy, matrix_iou, paired_iou
 
 UNIT = torch.tensor([0.0, 0.0, 1.0, 1.0])
 
