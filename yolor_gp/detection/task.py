@@ -39,6 +39,7 @@ from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.losses.box_loss import find_box_iou
+from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import check_model, without_masks
 from yolor_gp.models.heads.detection_head import DetectionCriterion
 from yolor_gp.models.network import DetectionNetwork
@@ -149,7 +150,7 @@ def build_detection_network(
         _log.info("%s", words)
     network = build_detector(spec, names, spec.file, device)
     if chosen.weights is None:
-        return network, "fresh weights"
+        return network, ", ".join(("fresh weights", *load_pretrained(network)))
     report = transfer(network, chosen.weights)
     if not report.copied:
         raise UserError(f"{chosen.source}: not one tensor fits {spec.name}; check --cfg")

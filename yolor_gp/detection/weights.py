@@ -28,6 +28,7 @@ from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetens
 from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
 from yolor_gp.interop.transfer import TransferReport, transfer_along_wiring
 from yolor_gp.interop.transfer import transfer as transfer_tensors
+from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.plugins import loaded_plugins
@@ -135,7 +136,9 @@ def open_detector(
     names = classes if isinstance(classes, tuple) else None
     if not is_weights_file(source):
         spec = _with_classes(read_model(source), classes)
-        return build_detector(spec, names, source, device).eval(), None
+        network = build_detector(spec, names, source, device)
+        load_pretrained(network)
+        return network.eval(), None
     weights = read_weights(source, cfg)
     spec = _with_classes(weights.spec, classes)
     if spec.num_classes == weights.spec.num_classes and names in (None, weights.names):

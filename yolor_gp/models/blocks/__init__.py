@@ -1,6 +1,7 @@
 """Importing this package enters every block into the registry."""
 
 from yolor_gp.models.blocks import (  # noqa: F401
+    borrowed,
     conv,
     csp,
     dense,
