@@ -93,8 +93,8 @@ def test_published_networks_cost_what_is_stated(
     [
         ("yolov4-csp-swish", "yolor-csp", "112 of 112", True),
         ("yolov7", "yolor-elan", "89 of 89", True),
-        ("yolov3-spp", "yolor-v3", "73 of 73", False),
-        ("yolov3-spp", "yolor-prn", "73 of 73", False),
+        pytest.param("yolov3-spp", "yolor-v3", "73 of 73", False, marks=pytest.mark.slow),
+        pytest.param("yolov3-spp", "yolor-prn", "73 of 73", False, marks=pytest.mark.slow),
     ],
 )
 def test_published_networks_fill_ours(
@@ -334,7 +334,7 @@ def test_only_user_errors_whatever_the_bytes(tmp_path: Path) -> None:
     chance = random.Random(0)
     words = ["[yolo]", "[route]", "layers=-1", "=", "999999999999", "-1", "groups=3", "nan", "\0"]
     refused = 0
-    for _ in range(300):
+    for _ in range(80):
         lines = CFG.splitlines()
         for _ in range(chance.randint(1, 3)):
             place = chance.randrange(len(lines))
@@ -355,7 +355,7 @@ def test_only_user_errors_whatever_the_bytes(tmp_path: Path) -> None:
         except UserError as error:
             refused += 1
             assert len(str(error).splitlines()) <= 30
-    assert refused > 200
+    assert refused > 50
 
 
 def test_the_programs_take_them(

@@ -95,7 +95,13 @@ class Levels(nn.Module):
 
 @pytest.mark.parametrize(
     "name",
-    ["yolor-prn-n", "yolor-csp-n", "yolor-elan-n", "yolor-v3-asymmetric", "table4-vovnet-elan-csp"],
+    [
+        "yolor-prn-n",
+        "yolor-csp-n",
+        "yolor-elan-n",
+        "yolor-v3-asymmetric",
+        pytest.param("table4-vovnet-elan-csp", marks=pytest.mark.slow),
+    ],
 )
 def test_torch_fx_traces_the_network(name: str) -> None:
     network = build_network(load_model_spec(name), device="meta").eval()

@@ -14,7 +14,6 @@ of this project bring their own.
 
 from __future__ import annotations
 
-import importlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -275,6 +274,7 @@ def _unavailable(network: str, file: str | None, error: Exception) -> UserError:
 
 def _timm() -> Any:
     try:
-        return importlib.import_module("timm")
+        import timm
     except ImportError:
         raise ValueError("needs timm: pip install 'yolor_gp[timm]'") from None
+    return timm
