@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     "engine": 5,
     "detection": 6,
     "results": 7,
-    "model": 8,
+    "model": 8, "ablation": 8,
     "commands": 9,
 }  # fmt: skip
 """The floor of every room (a package or module directly under yolor_gp)."""

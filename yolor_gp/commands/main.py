@@ -17,6 +17,7 @@ COMMANDS = {
     "summarize-model": "layers, parameters and FLOPs of a model file",
     "import-weights": "convert official checkpoints",
     "gradient-paths": "gradient path analysis of a model file",
+    "ablation": "train and lay out a table of the papers",
     "check-dataset": "find what is wrong with a data set",
     "convert-dataset": "write a data set in another format, or divide it",
     "demo": "train, evaluate and draw on the built-in data set",
@@ -50,3 +51,7 @@ def _usage() -> str:
     width = max(map(len, COMMANDS))
     lines = [f"  {name:<{width}}  {purpose}" for name, purpose in COMMANDS.items()]
     return "\n".join(["usage: yolor-gp COMMAND [--help] ...", "", "commands:", *lines])
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -30,12 +30,13 @@ def epochs_within(
     The steps are made on a copy of the network; its weights and all random numbers stay as they
     are. Every process gets the figure of the slowest.
     """
-    step = max(context.gather(_step_seconds(task, precision, device)))
+    step = max(context.gather(step_seconds(task, precision, device)))
     validating = validations * validation_batches * step * _VALIDATION_SHARE
     return max(int((seconds - validating) / (len(task.loader) * step)), 1)
 
 
-def _step_seconds(task: Task, precision: Precision, device: torch.device) -> float:
+def step_seconds(task: Task, precision: Precision, device: torch.device) -> float:
+    """Seconds of a step of training with its loading, on a copy of the network."""
     network = copy.deepcopy(task.network).train()
     batches = iter(task.loader.epoch(0))
     started, count = time.perf_counter(), 0

@@ -1,0 +1,1 @@
+"""Tables of the papers by one command: rows are trained by whoever claims them, then laid out."""

@@ -1,0 +1,234 @@
+"""The table, laid out: Markdown, CSV, LaTeX, and AP against FLOPs."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from yolor_gp.ablation.figures import RowFigures, Spread, rank_correlations
+from yolor_gp.ablation.folder import AblationFolder
+from yolor_gp.ablation.table_file import FIGURES
+from yolor_gp.files import whole_file, write_text
+
+_TITLES = {
+    "box_ap": "box AP",
+    "box_ap75": "box AP75",
+    "mask_ap": "mask AP",
+    "mask_ap75": "mask AP75",
+}
+_PATHS = ("longest_shortest", "longest", "combinations", "sources")
+_PROXY = (
+    "This is a proxy: the rows are narrowed, the images smaller and fewer, the training shorter"
+    " than the paper's. Its figures are not the paper's, and its order of rows need not be."
+)
+
+
+def write_report(folder: AblationFolder, rows: Sequence[RowFigures]) -> list[Path]:
+    """Write report.md, table.csv, table.tex and ap-flops.png into the folder; what was written.
+
+    Raises:
+        UserError: When one cannot be written.
+    """
+    written = [
+        write_text(folder.path / "report.md", markdown_report(folder, rows)),
+        write_text(folder.path / "table.csv", csv_table(rows)),
+        write_text(folder.path / "table.tex", latex_table(folder, rows)),
+    ]
+    if any("box_ap" in row.ap for row in rows):
+        picture = folder.path / "ap-flops.png"
+        with whole_file(picture) as file:
+            FigureCanvasAgg(ap_against_flops(folder, rows)).print_png(file)  # type: ignore[no-untyped-call]
+        written.append(picture)
+    return written
+
+
+def markdown_report(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
+    """The whole report as text, with a link to each run's provenance."""
+    plan, table = folder.plan, folder.plan.table
+    length = "the recipe's" if plan.epochs is None else f"{plan.epochs}"
+    lines = [f"# {table.title}", ""]
+    if plan.proxy is not None:
+        lines += [f"**{_PROXY}**", ""]
+    lines += [
+        f"{table.source + '. ' if table.source else ''}Data: `{plan.data}`; recipe `{table.hyp}`,"
+        f" {length} epochs, {table.img} px, batch {table.batch_size}, seeds"
+        f" {', '.join(map(str, table.seeds))}. Validated at confidence"
+        f" {table.validation.confidence:g}, NMS {table.validation.iou:g}, at most"
+        f" {table.validation.max_detections} an image, averaged weights of the last epoch.",
+        "",
+    ]
+    if plan.proxy is not None:
+        lines += [f"Narrowed: width x {plan.proxy.width:g}, depth x {plan.proxy.depth:g}.", ""]
+    lines += [*_main_table(rows, is_proxy=plan.proxy is not None), ""]
+    lines += _differences(rows, table.base) + _paths(rows) + _runs(folder, rows)
+    return "\n".join(lines)
+
+
+def csv_table(rows: Sequence[RowFigures]) -> str:
+    """A line a row: everything that is known, empty where it is not."""
+    names = [f"{name}{part}" for name in FIGURES for part in ("", "_deviation", "_printed")]
+    header = ["row", "cfg", "gflops", "gflops_printed", "params_m", "params_m_printed", "seeds",
+              *names, "longest_shortest", "longest", "combinations", "sources", "epochs_to_loss",
+              "difference", "difference_low", "difference_high"]  # fmt: skip
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(header)
+    for row in rows:
+        values: list[object] = [
+            row.row.name, row.row.cfg, round(row.gflops, 3), row.printed_gflops,
+            round(row.params, 3), row.printed_params,
+            max((spread.count for spread in row.ap.values()), default=0),
+        ]  # fmt: skip
+        for name in FIGURES:
+            spread = row.ap.get(name)
+            values += [
+                spread and round(spread.mean, 2), spread and _number(spread.deviation),
+                getattr(row.row.printed, name),
+            ]  # fmt: skip
+        paths, gap = row.paths, row.difference
+        values += [paths and getattr(paths, key) for key in _PATHS]
+        values.append(_number(row.steps))
+        bounds = (None,) * 3 if gap is None else (gap.mean, gap.low, gap.high)
+        values += [None if value is None else round(100 * value, 2) for value in bounds]
+        writer.writerow(["" if value is None else value for value in values])
+    return text.getvalue()
+
+
+def latex_table(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
+    """A booktabs table of what was measured, the printed figures in brackets."""
+    shown = [name for name in FIGURES if any(name in row.ap for row in rows)]
+    head = " & ".join(["Row", "FLOPs", "Params", *(_TITLES[name] for name in shown)])
+    lines = [
+        f"% {folder.plan.table.title}" + (" (proxy)" if folder.plan.proxy else ""),
+        f"\\begin{{tabular}}{{l{'r' * (len(shown) + 2)}}}",
+        "\\toprule",
+        f"{head} \\\\",
+        "\\midrule",
+    ]  # fmt: skip
+    for row in rows:
+        cells = [_escaped(row.row.name), f"{row.gflops:.1f} G", f"{row.params:.1f} M"]
+        for name in shown:
+            printed = getattr(row.row.printed, name)
+            cell = _plain(row.ap.get(name)).replace("±", "$\\pm$")
+            cells.append(cell if printed is None else f"{cell} [{printed:.1f}]")
+        lines.append(" & ".join(cells) + " \\\\")
+    return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
+
+
+def ap_against_flops(folder: AblationFolder, rows: Sequence[RowFigures]) -> Figure:
+    """Box AP over GFLOPs with the spread over seeds; what the paper prints in grey."""
+    figure = Figure(figsize=(7, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for row in rows:
+        if "box_ap" in row.ap:
+            spread = row.ap["box_ap"]
+            error = 0.0 if math.isnan(spread.deviation) else spread.deviation
+            axes.errorbar(row.gflops, spread.mean, yerr=error, fmt="o", capsize=3)
+            axes.annotate(row.row.name, (row.gflops, spread.mean), fontsize=8,
+                          xytext=(5, 4), textcoords="offset points")  # fmt: skip
+        if row.printed_gflops is not None and row.row.printed.box_ap is not None:
+            axes.plot(row.printed_gflops, row.row.printed.box_ap, "x", color="grey")
+    axes.set(xlabel="GFLOPs", ylabel="box AP",
+             title=folder.plan.table.title + (" (proxy)" if folder.plan.proxy else ""))  # fmt: skip
+    axes.margins(0.15)
+    axes.grid(alpha=0.3)
+    return figure
+
+
+def _main_table(rows: Sequence[RowFigures], *, is_proxy: bool) -> list[str]:
+    shown = [name for name in FIGURES if any(name in row.ap for row in rows)] or ["box_ap"]
+    titles = [title for name in shown for title in (_TITLES[name], "printed")]
+    counted = ["GFLOPs", "Params M"] if is_proxy else ["GFLOPs", "printed", "Params M", "printed"]
+    head = ["row", *counted, *titles]
+    lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
+    for row in rows:
+        cells = [row.row.name, f"{row.gflops:.1f}"]
+        if not is_proxy:
+            cells.append(_printed(row.printed_gflops))
+        cells.append(f"{row.params:.1f}")
+        if not is_proxy:
+            cells.append(_printed(row.printed_params))
+        for name in shown:
+            cells += [_plain(row.ap.get(name)), _printed(getattr(row.row.printed, name))]
+        lines.append(f"| {' | '.join(cells)} |")
+    return lines
+
+
+def _differences(rows: Sequence[RowFigures], base: str) -> list[str]:
+    told = [row.difference.words(row.row.name, base) for row in rows if row.difference is not None]
+    if not told:
+        return []
+    head = [
+        f"## What can be concluded (box AP, beside {base})", "",
+        "Paired: same seeds, same order of data, same draws of augmentation. Intervals at 95%, by a"
+        " bootstrap over seeds and images.", "",
+    ]  # fmt: skip
+    spread = next((r.ap["box_ap"] for r in rows if r.row.name == base and "box_ap" in r.ap), None)
+    if spread is not None and not math.isnan(spread.deviation):
+        head += [f"The base row alone spreads by {spread.deviation:.2f} AP over"
+                 f" {spread.count} seeds.", ""]  # fmt: skip
+    return [*head, *(f"- {words}" for words in told), ""]
+
+
+def _paths(rows: Sequence[RowFigures]) -> list[str]:
+    head = [
+        "row", "longest shortest path", "longest path", "combinations", "sources",
+        "epochs to the loss all reached", "mean abs. gradient: first / middle / last third",
+    ]  # fmt: skip
+    lines = ["## What the paper argues, beside AP", "", f"| {' | '.join(head)} |"]
+    lines.append(f"|{'---|' * len(head)}")
+    for row in rows:
+        paths = row.paths
+        counts = ["-"] * 4
+        if paths is not None:
+            numbers = (paths.longest_shortest, paths.longest, paths.combinations, paths.sources)
+            counts = [str(number) for number in numbers]
+        thirds = "-" if row.gradients is None else " / ".join(f"{g:.2e}" for g in row.gradients)
+        steps = "-" if math.isnan(row.steps) else f"{row.steps:.1f}"
+        lines.append(f"| {' | '.join([row.row.name, *counts, steps, thirds])} |")
+    found = [f"{name} {r:+.2f} ({p:.2f})" for name, (r, p) in rank_correlations(rows).items()]
+    if found:
+        lines += [
+            "",
+            "Spearman's rank correlation with box AP over the rows (p in brackets; with so few"
+            f" rows even 1.00 may be chance): {', '.join(found)}.",
+        ]
+    return [*lines, ""]
+
+
+def _runs(folder: AblationFolder, rows: Sequence[RowFigures]) -> list[str]:
+    lines = ["## Runs", ""]
+    for row in rows:
+        links = [
+            f"[seed {job.seed}]({job.run.relative_to(folder.path)}/provenance.json)"
+            for job in row.jobs
+            if job.evaluation.is_file()
+        ]
+        lines.append(f"- {row.row.name}: {', '.join(links) or 'none finished'}")
+    return [*lines, ""]
+
+
+def _plain(spread: Spread | None) -> str:
+    if spread is None:
+        return "-"
+    if math.isnan(spread.deviation):
+        return f"{spread.mean:.1f}"
+    return f"{spread.mean:.1f} ± {spread.deviation:.1f}"
+
+
+def _printed(value: float | None) -> str:
+    return "" if value is None else f"{value:g}"
+
+
+def _number(value: float) -> float | None:
+    return None if math.isnan(value) else round(value, 3)
+
+
+def _escaped(text: str) -> str:
+    return "".join(f"\\{c}" if c in "&%$#_{}" else c for c in text)

@@ -1,0 +1,148 @@
+"""`ablation.py`: a table of the papers, trained, validated and laid out."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from yolor_gp.ablation.figures import table_figures
+from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, make_folder, open_folder
+from yolor_gp.ablation.page import summary, write_page
+from yolor_gp.ablation.proxy import epochs_for
+from yolor_gp.ablation.report import write_report
+from yolor_gp.ablation.runner import Runner
+from yolor_gp.ablation.table_file import AblationTable, chosen_rows, load_table
+from yolor_gp.commands.arguments import Arguments, whole_number
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.run_config import AUTO, load_recipe
+from yolor_gp.detection.runs import seconds_of
+from yolor_gp.errors import UserError
+
+_log = logging.getLogger(__name__)
+_PAGE_SECONDS = 15.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Train what is not trained, and lay the table out; 1 when a run failed."""
+    options = _parser().parse(arguments)
+    if options.report:
+        folder, code = open_folder(Path(options.report)), 0
+    else:
+        folder = _planned(options)
+        rows = chosen_rows(folder.plan.table, tuple(options.rows or ()))
+        _check_seeds(options.seeds, folder.plan.table)
+        runner = Runner(
+            folder,
+            folder.jobs(rows, options.seeds or ()),
+            processes=options.nproc_per_node,
+            device=options.device,
+            workers=options.workers,
+            stale=options.stale,
+            look=_live(folder, options.stale),
+        )
+        code = runner.work()
+    for file in write_report(folder, table_figures(folder)):
+        print(f"wrote {file}")
+    print(f"wrote {write_page(folder, options.stale)}")
+    print(f"{folder.plan.table.title}: {summary(folder, options.stale)}")
+    return code
+
+
+def _planned(options: argparse.Namespace) -> AblationFolder:
+    """The folder of this table, with its plan: written now, or by whoever came before."""
+    if not options.table or not options.data:
+        raise UserError("ablation.py: name a table and --data, or --report FOLDER; see --help")
+    given = {name: getattr(options, name) for name in ("hyp", "img", "batch_size")}
+    table = load_table(options.table)
+    table = table.model_copy(update={name: v for name, v in given.items() if v is not None})
+    load_data_config(options.data)
+    if table.hyp != AUTO:
+        load_recipe(table.hyp)
+    proxy = None
+    if options.proxy:
+        seconds = seconds_of(options.time) if options.time else 0.0
+        proxy = Proxy(width=options.width, depth=options.depth, seconds=seconds)
+        if not options.hyp:
+            table = table.model_copy(update={"hyp": AUTO})
+    elif options.time:
+        raise UserError("--time: sizes a proxy; add --proxy, or say --epochs")
+    data = str(Path(options.data).resolve()) if Path(options.data).is_file() else options.data
+    flags = ("--anchors", "keep") if proxy is not None else ()
+    plan = Plan(table=table, data=data, epochs=options.epochs, proxy=proxy, flags=flags)
+    path = Path(options.project) / (options.name or Path(options.table).stem)
+    if proxy is None or options.epochs is not None:
+        return make_folder(path, plan)
+    return _sized(path, plan, options)
+
+
+def _sized(path: Path, plan: Plan, options: argparse.Namespace) -> AblationFolder:
+    """A proxy's folder; its epochs are measured by whoever comes first."""
+    if (path / "ablation.json").is_file():
+        known = open_folder(path).plan.epochs
+        return make_folder(path, plan.model_copy(update={"epochs": known}))
+    if not options.time:
+        raise UserError("--proxy: say how long with --time 2h, or --epochs N")
+    assert plan.proxy is not None
+    draft = make_folder(path.with_name(f".{path.name}-measured"), plan)
+    epochs = epochs_for(draft, plan.proxy.seconds, options.device)
+    _log.info("%d epochs of %d rows with %d seeds fit into %s", epochs, len(plan.table.rows),
+              len(plan.table.seeds), options.time)  # fmt: skip
+    return make_folder(path, plan.model_copy(update={"epochs": epochs}))
+
+
+def _check_seeds(seeds: Sequence[int] | None, table: AblationTable) -> None:
+    unknown = [seed for seed in seeds or () if seed not in table.seeds]
+    if unknown:
+        known = ", ".join(map(str, table.seeds))
+        raise UserError(f"--seeds {unknown[0]}: {table.title} has the seeds {known}")
+
+
+def _live(folder: AblationFolder, stale: float) -> Callable[[], None]:
+    """Write the page anew now and then; in a terminal also a line."""
+    last = 0.0
+
+    def look() -> None:
+        nonlocal last
+        if time.monotonic() - last < _PAGE_SECONDS:
+            return
+        last = time.monotonic()
+        write_page(folder, stale)
+        if sys.stdout.isatty():
+            print(f"\r{folder.plan.table.title}: {summary(folder, stale)}  ", end="", flush=True)
+
+    return look
+
+
+def _parser() -> Arguments:
+    parser = Arguments(
+        prog="ablation.py",
+        description="Trains every row of a table, validates all alike and lays the table out. Any"
+        " number of these may work on one --project; what is finished is skipped, what was"
+        " interrupted is resumed.",
+    )
+    add = parser.add_argument
+    add("table", nargs="?", help="cfg/ablation/*.yaml, or a shipped name (table6)")
+    add("--data", help="data YAML or shipped name")
+    add("--report", metavar="FOLDER", help="train nothing, lay out what the folder holds")
+    add("--project", default="runs/ablation", help="where the folders of tables are")
+    add("--name", help="of the table's folder (none: that of the table)")
+    add("--rows", nargs="+", metavar="ROW", help="only these, by name (none: all)")
+    add("--seeds", nargs="+", type=whole_number(0), metavar="N", help="only these (none: all)")
+    add("--nproc-per-node", type=whole_number(1), default=1, metavar="N", help="GPUs of a row")
+    add("--hyp", help="recipe (none: the table's; of a proxy: auto)")
+    add("--epochs", type=whole_number(1), metavar="N", help="(none: the recipe's)")
+    add("--img", type=whole_number(32), metavar="N", help="side of the input (none: the table's)")
+    add("--batch-size", type=whole_number(1), metavar="N", help="(none: the table's)")
+    add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
+    add("--workers", type=whole_number(0), default=4, help="loader processes of a row")
+    add("--stale", type=float, default=60.0, metavar="SECONDS",
+        help="silence after which another runner counts as dead")  # fmt: skip
+    add("--proxy", action="store_true", help="narrow the rows to fit a small machine")
+    add("--time", help="of all rows and seeds of a proxy together: 2h")
+    add("--width", type=float, default=0.25, help="width multiple of a proxy")
+    add("--depth", type=float, default=0.33, help="depth multiple of a proxy")
+    return parser
