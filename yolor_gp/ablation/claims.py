@@ -73,6 +73,8 @@ def claim(folder: Path, *, stale: float) -> Claim | None:
     # Of several that see the same dead owner, one may make the file that bears its name.
     succession = folder / f".succeeds-{held.get('owner', 'unreadable')}"
     if not _create(succession, text):
+        if (_age(succession) or 0) >= stale:  # whoever made it died in the next lines
+            succession.unlink(missing_ok=True)
         return None
     try:
         still_dead = _read(file) == held and (silence(folder) or 0) >= stale
@@ -88,9 +90,14 @@ def claim(folder: Path, *, stale: float) -> Claim | None:
 
 def silence(folder: Path) -> float | None:
     """Seconds since the owner of `folder` was last heard of; None where nobody has claimed it."""
-    probe = folder / f".now-{uuid.uuid4().hex}"
+    return _age(folder / CLAIM)
+
+
+def _age(file: Path) -> float | None:
+    """Seconds since `file` was touched, by the clock of its disk; None where it is not."""
+    probe = file.with_name(f".now-{uuid.uuid4().hex}")
     try:
-        touched = (folder / CLAIM).stat().st_mtime
+        touched = file.stat().st_mtime
         probe.touch(exist_ok=False)
         return probe.stat().st_mtime - touched
     except OSError:

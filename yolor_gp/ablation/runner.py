@@ -22,12 +22,16 @@ from typing import IO
 
 from yolor_gp.ablation.claims import Claim, claim
 from yolor_gp.ablation.folder import AblationFolder, Job
+from yolor_gp.engine.checkpoints.checkpoint import read_newest_whole
+from yolor_gp.engine.checkpoints.checkpointer import LAST
+from yolor_gp.engine.checkpoints.resume import has_checkpoint
+from yolor_gp.engine.distributed.context import launcher_words
+from yolor_gp.errors import UserError
 
 _log = logging.getLogger(__name__)
 
 _DIES_WITH_PARENT = 1  # PR_SET_PDEATHSIG
 _POLL = 0.2
-_CHECKPOINTS = ("last.pt", "last.previous.pt")
 
 Look = Callable[[], None]
 
@@ -91,7 +95,10 @@ class Runner:
 
     def _do(self, job: Job, held: Claim) -> None:
         _log.info("%s, seed %d: %s", job.row.name, job.seed, _begins(job))
-        for words, log in ((self._train(job), "train.log"), (self._val(job), "val.log")):
+        steps = [(self._val(job), "val.log")]
+        if not _is_trained(job):
+            steps.insert(0, (self._train(job), "train.log"))
+        for words, log in steps:
             code = self._run(words, job.folder / log, held)
             if self._stopped or not held.is_ours:
                 return
@@ -124,7 +131,7 @@ class Runner:
         plan = self.folder.plan
         protocol = plan.table.validation
         words = [
-            "val", "--weights", str(job.run / "weights" / _CHECKPOINTS[0]), "--data", plan.data,
+            "val", "--weights", str(job.run / "weights" / LAST), "--data", plan.data,
             "--img", str(plan.table.img), "--confidence", f"{protocol.confidence:g}",
             "--iou", f"{protocol.iou:g}", "--max-detections", str(protocol.max_detections),
             "--metrics-json", str(_partial(job)), "--device", self.device,
@@ -135,8 +142,7 @@ class Runner:
     def _run(self, words: Sequence[str], log: Path, held: Claim) -> int:
         program = ["-m", "yolor_gp.commands.main", *words]
         if self.processes > 1:
-            program = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node",
-                       str(self.processes), *program]  # fmt: skip
+            program = [*launcher_words(self.processes), *program]
         with log.open("ab") as output:
             self._child = _started([sys.executable, *program], output)
             while (code := self._child.poll()) is None:
@@ -183,7 +189,18 @@ def _die_with_parent() -> None:
 
 
 def _has_checkpoint(job: Job) -> bool:
-    return any((job.run / "weights" / name).is_file() for name in _CHECKPOINTS)
+    return job.run.is_dir() and has_checkpoint(job.run)
+
+
+def _is_trained(job: Job) -> bool:
+    """Whether the training came to its end, and only the evaluation is missing."""
+    if not _has_checkpoint(job):
+        return False
+    try:
+        state, _, _ = read_newest_whole(job.run / "weights" / LAST)
+    except UserError:  # train.py says what is wrong with it
+        return False
+    return bool(state.get("progress", {}).get("finished"))
 
 
 def _begins(job: Job) -> str:

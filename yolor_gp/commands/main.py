@@ -18,6 +18,7 @@ COMMANDS = {
     "import-weights": "convert official checkpoints",
     "gradient-paths": "gradient path analysis of a model file",
     "ablation": "train and lay out a table of the papers",
+    "prepare-coco": "check, and fetch when told to, COCO 2017",
     "check-dataset": "find what is wrong with a data set",
     "convert-dataset": "write a data set in another format, or divide it",
     "demo": "train, evaluate and draw on the built-in data set",

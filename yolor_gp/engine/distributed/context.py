@@ -188,6 +188,11 @@ class DistributedContext:
             dist.destroy_process_group()
 
 
+def launcher_words(processes: int) -> list[str]:
+    """What Python is called with to start so many processes of a program on this machine."""
+    return ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
+
+
 def started_by_torchrun() -> bool:
     """Whether torchrun (or anything that sets its variables) started this process."""
     return "RANK" in os.environ and "WORLD_SIZE" in os.environ

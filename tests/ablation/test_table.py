@@ -1,0 +1,176 @@
+"""Tables as files, their folders, and what is laid out of finished runs."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from yolor_gp.ablation.claims import CLAIM
+from yolor_gp.ablation.figures import rank_correlations, table_figures
+from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, make_folder, open_folder
+from yolor_gp.ablation.page import page, summary
+from yolor_gp.ablation.report import csv_table, latex_table, write_report
+from yolor_gp.ablation.table_file import chosen_rows, load_table
+from yolor_gp.analysis.paths.published import PUBLISHED_ROWS
+from yolor_gp.commands.ablation import main
+from yolor_gp.config.model_spec import load_model_spec
+from yolor_gp.config.shipped import shipped_files
+from yolor_gp.errors import UserError
+
+TINY = Path(__file__).resolve().parents[1] / "tiny.yaml"
+TABLE = f"""\
+title: "Two tiny networks"
+base: "first one"
+hyp: demo
+img: 64
+batch_size: 8
+seeds: [0, 1]
+rows:
+  - {{name: "first one", cfg: {TINY}, printed: {{box_ap: 51.0, mask_ap: 41.1}}}}
+  - {{name: "second & last", cfg: {TINY}}}
+"""
+
+
+def written(folder: Path, text: str = TABLE) -> Path:
+    file = folder / "two.yaml"
+    file.write_text(text)
+    return file
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> AblationFolder:
+    return make_folder(tmp_path / "two", Plan(table=load_table(written(tmp_path)), data="shapes"))
+
+
+def finish(folder: AblationFolder, row: int, seed: int, ap: float) -> None:
+    wanted = folder.plan.table.rows[row]
+    job = next(job for job in folder.jobs() if job.row == wanted and job.seed == seed)
+    job.run.mkdir(parents=True)
+    (job.run / "metrics.csv").write_text(
+        f"epoch,train/total,val/box AP\n1,3.0,\n2,{2 - row},{ap}\n3,{1.5 - row},{ap}\n"
+    )
+    figures = {"AP": ap, "AP75": ap / 2}
+    job.evaluation.write_text(json.dumps({"bbox": figures, "segm": figures}))
+
+
+@pytest.mark.parametrize("name", [file.stem for file in shipped_files("ablation")])
+def test_shipped_tables_are_the_papers(name: str) -> None:
+    table = load_table(name)
+    printed = {row.name: row for row in PUBLISHED_ROWS}
+    assert table.seeds == (0, 1, 2) and table.hyp == "yolor-640" and table.img == 640
+    assert (table.validation.confidence, table.validation.iou) == (0.001, 0.65)
+    for row in table.rows:
+        if row.cfg in printed:
+            found = (row.printed.box_ap, row.printed.mask_ap)
+            assert found == (printed[row.cfg].box_ap, printed[row.cfg].mask_ap)
+            assert load_model_spec(row.cfg).printed["table"] == int(name[-1])
+    if name != "table8":
+        rows = {row.cfg for row in table.rows}
+        shipped = {p.name for p in PUBLISHED_ROWS if p.name.startswith(f"{name}-")}
+        assert shipped <= rows
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("img: 64", "img: 70", "two.yaml:8: row 'first one': --img 70: must be a multiple of 16"),
+        ('base: "first one"', "base: third", "two.yaml:2: base 'third' is no row; rows: 'first"),
+        ("second & last", "First One", "two.yaml:9: two rows are called 'first-one'"),
+        ("hyp: demo", "hypp: demo", "two.yaml:3: unknown key 'hypp'; did you mean 'hyp'"),
+        (str(TINY), "yolor-nothing", "two.yaml:8: row 'first one': yolor-nothing: no such file"),
+        ("box_ap: 51.0", "box_ap: 510", "two.yaml:8: 'rows.0.printed.box_ap'"),
+    ],
+)
+def test_what_is_wrong_with_a_table_is_said(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        load_table(written(tmp_path, TABLE.replace(old, new, 1)))
+    assert any(message in problem for problem in caught.value.problems), caught.value.problems
+
+
+def test_rows_are_chosen_by_name_or_key(folder: AblationFolder) -> None:
+    table = folder.plan.table
+    assert chosen_rows(table, ("second-last",)) == chosen_rows(table, ("second & last",))
+    assert [job.seed for job in folder.jobs()] == [0, 0, 1, 1]
+    with pytest.raises(UserError, match="no row 'third'"):
+        chosen_rows(table, ("third",))
+
+
+def test_a_folder_belongs_to_one_plan(folder: AblationFolder) -> None:
+    assert make_folder(folder.path, folder.plan) == folder == open_folder(folder.path)
+    other = folder.plan.model_copy(update={"epochs": 3})
+    with pytest.raises(UserError, match=r"belongs to another plan \(other: epochs\)"):
+        make_folder(folder.path, other)
+    with pytest.raises(UserError, match="no folder of a table"):
+        open_folder(folder.path.parent)
+
+
+def test_a_proxy_writes_narrowed_models(tmp_path: Path) -> None:
+    text = TABLE.replace(str(TINY), "yolor-csp", 1)
+    plan = Plan(table=load_table(written(tmp_path, text)), data="shapes",
+                proxy=Proxy(width=0.25, depth=0.33))  # fmt: skip
+    folder = make_folder(tmp_path / "proxy", plan)
+    spec = load_model_spec(folder.model(plan.table.rows[0]))
+    assert (spec.width_multiple, spec.depth_multiple) == (0.25, 0.33)
+    given = load_model_spec("yolor-csp").layers
+    assert [layer.block for layer in spec.layers] == [layer.block for layer in given]
+
+
+def test_the_state_of_a_run_is_read_off_its_files(folder: AblationFolder) -> None:
+    first, second, third, fourth = folder.jobs()
+    finish(folder, 0, 0, 0.5)
+    second.run.mkdir(parents=True)
+    (second.folder / CLAIM).write_text("{}")
+    third.run.mkdir(parents=True)
+    (third.folder / CLAIM).write_text("{}")
+    os.utime(third.folder / CLAIM, (0, 0))
+    states = [job.status(60) for job in (first, second, third, fourth)]
+    assert states == ["finished", "running", "stopped", "waiting"]
+    assert summary(folder, 60) == "1 finished, 1 running, 1 stopped, 1 waiting"
+    text = page(folder, 60)
+    assert 'http-equiv="refresh"' in text and "second &amp; last" in text and ">50.0<" in text
+
+
+def test_the_table_of_finished_runs(folder: AblationFolder) -> None:
+    for seed, ap in ((0, 0.5), (1, 0.52)):
+        finish(folder, 0, seed, ap)
+    finish(folder, 1, 0, 0.4)
+    rows = table_figures(folder)
+    first, second = rows
+    assert first.ap["box_ap"].mean == pytest.approx(51) and first.ap["box_ap"].count == 2
+    assert first.ap["box_ap"].deviation == pytest.approx(2**0.5)
+    # The lowest loss that all came to is that of the first row: 1.5, in its third epoch.
+    assert (first.steps, second.steps) == (3.0, 2.0)
+    written = {file.name for file in write_report(folder, rows)}
+    assert written == {"report.md", "table.csv", "table.tex", "ap-flops.png"}
+    text = (folder.path / "report.md").read_text()
+    assert "| first one | 0.0 |  | 0.0 |  | 51.0 ± 1.4 | 51 | 25.5 ± 0.7 |" in text
+    assert "[seed 1](first-one/seed-1/run/provenance.json)" in text and "proxy" not in text
+    table = list(csv.DictReader(csv_table(rows).splitlines()))
+    assert (table[1]["box_ap"], table[1]["box_ap_deviation"], table[1]["seeds"]) == (
+        "40.0",
+        "",
+        "1",
+    )
+    assert r"second \& last & 0.0 G & 0.0 M & 40.0" in latex_table(folder, rows)
+    assert rank_correlations(rows) == {}  # two rows
+
+
+def test_a_report_from_a_folder_alone(
+    folder: AblationFolder, capsys: pytest.CaptureFixture[str]
+) -> None:
+    finish(folder, 0, 0, 0.5)
+    assert main(["--report", str(folder.path)]) == 0
+    assert "Two tiny networks: 1 finished, 3 waiting" in capsys.readouterr().out
+
+
+def test_an_evaluation_cut_short_is_named(folder: AblationFolder) -> None:
+    finish(folder, 0, 0, 0.5)
+    folder.jobs()[0].evaluation.write_text("{")
+    with pytest.raises(UserError, match=r"evaluation\.json: cannot be read"):
+        table_figures(folder)
