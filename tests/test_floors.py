@@ -22,7 +22,7 @@ FLOORS: dict[str, int] = {
     "analysis": 4, "interop": 4, "media": 4,
     "engine": 5,
     "detection": 6,
-    "results": 7,
+    "results": 7, "export": 7,
     "model": 8, "ablation": 8,
     "commands": 9,
 }  # fmt: skip

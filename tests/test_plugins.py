@@ -134,6 +134,9 @@ def test_a_head_learns(without_anchors: Path) -> None:
         )[0]
     best = [int((found.labels == label).nonzero()[0]) for label in (0, 1)]  # best first
     torch.testing.assert_close(found.boxes[best], boxes, rtol=0, atol=1.0)
+    boxes, scores = network.head.decoded(network.forward_levels(images))
+    place = scores[0, :, 0].argmax()
+    torch.testing.assert_close(boxes[0, place], found.boxes[best[0]], rtol=0, atol=1e-4)
 
 
 def test_a_measure_trains(few: Path, tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Unpack, cast
 
 import torch
 
@@ -36,6 +36,7 @@ from yolor_gp.engine.distributed.context import started_by_torchrun
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.evaluation.coco_backends import Backend
+from yolor_gp.export.exported import is_exported, open_exported
 from yolor_gp.files import check_writable
 from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Live
@@ -67,8 +68,8 @@ def load(
 
     Args:
         source: A run folder, an own `.pt` or `.safetensors`, an official checkpoint of YOLOv5,
-            YOLOv7 or YOLOR, Darknet's `.weights`; or a model file by path or shipped name
-            (`yolor-csp`), or Darknet's `.cfg`.
+            YOLOv7 or YOLOR, Darknet's `.weights`, an exported file (`.onnx`, `.xml`); or a model
+            file by path or shipped name (`yolor-csp`), or Darknet's `.cfg`.
         device: auto, cpu, cuda or the number of a GPU.
         precision: auto, bfloat16, float16 or float32; auto takes what is right for each use.
         classes: Their number or names. Weights of other classes keep what fits: of the decoder
@@ -82,9 +83,22 @@ def load(
         raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
     place = training_device(str(device))
     names = classes if classes is None or isinstance(classes, int) else tuple(classes)
+    if is_exported(source):
+        return _exported(source, classes)
     network, size = open_detector(source, place, names, cfg)
     model = Model(network, str(source), size or DEFAULT_SIZE, precision)
     model._as_read = model._state()
+    return model
+
+
+def _exported(source: str | Path, classes: object) -> Model:
+    """A file of another runtime, as a model that detects and evaluates."""
+    if classes is not None:
+        raise UserError(f"{source}: is exported, its classes are fixed; load the weights instead")
+    network = open_exported(source)
+    size = network.description.image_size
+    model = Model(cast(DetectionNetwork, network), str(source), size, "float32")
+    model._is_fused = True
     return model
 
 
@@ -366,7 +380,9 @@ class Model:
 
     def _refuse_fused(self, what: str) -> None:
         if self._is_fused:
-            raise UserError(f"{self.source}: is fused and can no longer {what}; load it anew")
+            raise UserError(
+                f"{self.source}: is fused or exported and can no longer {what}; load the weights"
+            )
 
     def _weights(self) -> Weights:
         return Weights(self.network.spec, self.names, self.network.state_dict(), self.image_size)

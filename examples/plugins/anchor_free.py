@@ -94,6 +94,11 @@ class AnchorFreeHead(DetectionHead):
             num_classes=self.num_classes,
         )
 
+    def decoded(self, output: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        """All boxes and scores, for other runtimes."""
+        cells = self.predictions(output)
+        return cells.boxes, cells.logits[..., 4:5].sigmoid() * cells.logits[..., 5:].sigmoid()
+
     def criterion(
         self,
         config: LossConfig,

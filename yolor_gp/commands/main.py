@@ -16,6 +16,7 @@ COMMANDS = {
     "detect": "find and draw objects in images, videos, cameras and streams",
     "summarize-model": "layers, parameters and FLOPs of a model file",
     "import-weights": "convert official checkpoints",
+    "export-model": "write weights for another runtime, and prove them",
     "gradient-paths": "gradient path analysis of a model file",
     "ablation": "train and lay out a table of the papers",
     "prepare-coco": "check, and fetch when told to, COCO 2017",

@@ -18,7 +18,7 @@ from yolor_gp.models.blocks.folding import convolution_like
 from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.blocks.registry import Width, register
 from yolor_gp.models.heads.detection_head import DetectionCriterion, DetectionHead
-from yolor_gp.ops.anchor_decode import BoxCoding, decode_boxes
+from yolor_gp.ops.anchor_decode import BoxCoding, decode_boxes, decode_level
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.marks import UNDECAYED
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
@@ -140,6 +140,19 @@ class AnchorHead(DetectionHead):
     def candidates(self, predictions: RawPredictions, confidence: float) -> Candidates:
         """See `anchor_candidates`."""
         return anchor_candidates(predictions, confidence)
+
+    def decoded(self, output: HeadOutput) -> tuple[Tensor, ...]:
+        """See `DetectionHead.decoded`; N counts anchors level by level, row by row."""
+        logits, prototypes = output
+        classes = 5 + self.num_classes
+        rows = torch.cat([level.flatten(1, 3) for level in logits], 1)
+        boxes = [
+            decode_level(*level).flatten(1, 3)
+            for level in zip(logits, self.anchors, self.strides, self.codings, strict=True)
+        ]
+        scores = rows[..., 4:5].sigmoid() * rows[..., 5:classes].sigmoid()
+        found = (torch.cat(boxes, 1), scores)
+        return found if prototypes is None else (*found, rows[..., classes:], prototypes)
 
     def criterion(
         self,

@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from torch import Tensor
 
 from yolor_gp.config.train_config import LossConfig
+from yolor_gp.errors import UserError
 from yolor_gp.models.blocks.registry import ManyInputs
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.candidates import Candidates
@@ -56,6 +57,22 @@ class DetectionHead(ManyInputs):
     @abstractmethod
     def candidates(self, predictions: Any, confidence: float) -> Candidates:
         """The boxes whose score may exceed `confidence`; predictions are float32."""
+
+    def decoded(self, output: Any) -> tuple[Tensor, ...]:
+        """What `forward` gave as every box it stands for, none left out: what other runtimes get.
+
+        Free of control flow that depends on data, like `forward`.
+
+        Returns:
+            boxes f32[B, N, 4], xyxy in pixels of the input; scores f32[B, N, C]; with masks also
+            coefficients f32[B, N, K] and prototypes f32[B, K, h, w].
+
+        Raises:
+            UserError: When the head does not say how.
+        """
+        raise UserError(
+            f"{type(self).__name__} cannot be exported: it has no `decoded` (docs/extending.md)"
+        )
 
     @abstractmethod
     def criterion(

@@ -1,0 +1,108 @@
+"""An exported model without torch: ONNX Runtime, NumPy and Pillow, from a picture to a picture.
+
+    python examples/onnx_numpy.py best.onnx picture.jpg found.jpg
+
+Reads what `scripts/export_model.py` writes. Everything that a program around the network must do is
+here: letterbox, suppression of overlaps, masks, and the way back to the pixels of the picture.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from PIL import Image, ImageDraw
+
+CONFIDENCE, OVERLAP, MOST = 0.25, 0.45, 300
+GREY = 114
+
+
+def letterbox(image: np.ndarray, side: int) -> tuple[np.ndarray, float, float, int, int]:
+    """The picture in a grey square: u8[side, side, 3], scales and offsets of x and y."""
+    height, width = image.shape[:2]
+    scale = side / max(height, width)
+    inner = (min(side, int(np.ceil(height * scale))), min(side, int(np.ceil(width * scale))))
+    resized = Image.fromarray(image).resize(inner[::-1], Image.Resampling.BILINEAR)
+    square = np.full((side, side, 3), GREY, np.uint8)
+    top, left = (side - inner[0]) // 2, (side - inner[1]) // 2
+    square[top : top + inner[0], left : left + inner[1]] = np.asarray(resized)
+    return square, inner[1] / width, inner[0] / height, left, top
+
+
+def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """IoU of one box with many, xyxy."""
+    size = np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2])
+    shared = np.clip(size, 0, None).prod(1)
+    areas = (others[:, 2:] - others[:, :2]).prod(1) + (box[2:] - box[:2]).prod()
+    return shared / (areas - shared + 1e-9)
+
+
+def suppress(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> list[int]:
+    """Greedy, class by class: the best box stays, those that overlap it go."""
+    waiting, kept = np.argsort(-scores, kind="stable"), []
+    while len(waiting) and len(kept) < MOST:
+        best, waiting = waiting[0], waiting[1:]
+        kept.append(int(best))
+        same = labels[waiting] == labels[best]
+        waiting = waiting[~(same & (overlaps(boxes[best], boxes[waiting]) > OVERLAP))]
+    return kept
+
+
+def mask_of(coefficients: np.ndarray, prototypes: np.ndarray, box: np.ndarray, side: int) -> Any:
+    """Where an object is, in the square: bool[side, side]."""
+    logits = np.tensordot(coefficients, prototypes, 1)
+    probability = Image.fromarray((1 / (1 + np.exp(-logits))).astype(np.float32))
+    mask = np.asarray(probability.resize((side, side), Image.Resampling.BILINEAR)) > 0.5
+    inside = np.zeros_like(mask)
+    left, top, right, bottom = np.clip(box.round().astype(int), 0, side)
+    inside[top:bottom, left:right] = True
+    return mask & inside
+
+
+def detect(session: Any, image: np.ndarray) -> list[dict[str, Any]]:
+    """Objects of u8[H, W, 3] RGB: name, score, box in pixels of the picture, mask or None."""
+    words = json.loads(session.get_modelmeta().custom_metadata_map["yolor_gp"])
+    side = words["image_size"]
+    square, across, down, left, top = letterbox(image, side)
+    given = square.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    boxes, scores, *masks = (part[0] for part in session.run(None, {"images": given}))
+    labels, best = scores.argmax(1), scores.max(1)
+    rows = np.flatnonzero(best > CONFIDENCE)
+    rows = rows[suppress(boxes[rows], best[rows], labels[rows])]
+    shift, scale = np.array([left, top] * 2), np.array([across, down] * 2)
+    height, width = image.shape[:2]
+    found = []
+    for row in rows:
+        mask = None
+        if masks:
+            inner = mask_of(masks[0][row], masks[1], boxes[row], side)
+            inner = inner[top : side - top or None, left : side - left or None]
+            mask = np.asarray(Image.fromarray(inner).resize((width, height)))
+        box = np.clip((boxes[row] - shift) / scale, 0, [width, height] * 2)
+        name = words["names"][labels[row]]
+        found.append({"name": name, "score": float(best[row]), "box": box, "mask": mask})
+    return found
+
+
+def main() -> None:
+    """Find, draw and save."""
+    model, source, target = sys.argv[1:4]
+    image = np.asarray(Image.open(source).convert("RGB"))
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    picture = image.copy()
+    found = detect(session, image)
+    for one in found:
+        if one["mask"] is not None:
+            picture[one["mask"]] = picture[one["mask"]] // 2 + np.array([0, 90, 40], np.uint8)
+    drawn = Image.fromarray(picture)
+    for one in found:
+        ImageDraw.Draw(drawn).rectangle(one["box"].tolist(), outline=(0, 200, 80), width=2)
+        print(f"{one['name']} {one['score']:.2f} {one['box'].round(1).tolist()}")
+    drawn.save(target)
+
+
+if __name__ == "__main__":
+    main()
