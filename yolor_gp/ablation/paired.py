@@ -1,7 +1,7 @@
 """Differences between rows that were trained with the same seeds and validated on the same images.
 
 What a difference owes to the choice of seeds and of images is estimated by a bootstrap over both
-[Efron 1979]: seeds and images are drawn again with replacement, the same for both rows, since they
+(Efron 1979): seeds and images are drawn again with replacement, the same for both rows, since they
 saw the same data in the same order.
 """
 
