@@ -44,7 +44,7 @@ def model_of(request: Request) -> Any:
             warnings.simplefilter("ignore")  # of torch about itself
             program = torch.onnx.export(
                 graph, (example,), dynamo=True, dynamic_shapes=shapes, opset_version=OPSET,
-                input_names=[INPUT], output_names=list(graph.outputs), verbose=False,
+                input_names=(INPUT,), output_names=list(graph.outputs), verbose=False,
             )  # fmt: skip
     finally:
         logger.setLevel(level)
