@@ -76,7 +76,6 @@ def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
     hundreds of pixels and scores of thousandths lie in the same tensor.
     """
     onnx, quantization = _onnx(), _runtime().quantization
-    left_out = _last_convolutions(model)
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[misc, name-defined]
         def __init__(self) -> None:
@@ -87,8 +86,10 @@ def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
             return None if picture is None else {INPUT: picture}
 
     with tempfile.TemporaryDirectory() as folder:
-        source, target = Path(folder, "float.onnx"), Path(folder, "int8.onnx")
-        onnx.save(model, source)
+        whole, source, target = [Path(folder, name) for name in ("a.onnx", "b.onnx", "c.onnx")]
+        onnx.save(model, whole)
+        quantization.shape_inference.quant_pre_process(whole, source, skip_symbolic_shape=True)
+        left_out = _last_convolutions(onnx.load(source))
         quantization.quantize_static(
             source, target, Reader(), per_channel=True, op_types_to_quantize=["Conv"],
             nodes_to_exclude=left_out, quant_format=quantization.QuantFormat.QDQ,
@@ -156,7 +157,7 @@ def _onnx() -> Any:
 def _runtime() -> Any:
     try:
         import onnxruntime
-        import onnxruntime.quantization
+        import onnxruntime.quantization.shape_inference
     except ImportError as error:
         raise _missing(error) from None
     return onnxruntime
