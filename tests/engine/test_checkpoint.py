@@ -51,7 +51,11 @@ def test_a_full_disk_leaves_both_files_whole(tmp_path: Path, full_disk: None) ->
     assert sorted(p.name for p in tmp_path.iterdir()) == ["last.previous.pt", "last.pt"]
 
 
-@pytest.mark.parametrize("moment", ["_write", "_keep", "_sync_folder"])
+@pytest.mark.parametrize(
+    "moment",
+    ["engine.checkpoints.checkpoint._write", "engine.checkpoints.checkpoint._keep",
+     "files._sync_folder"],
+)  # fmt: skip
 def test_ended_at_any_moment_a_whole_file_remains(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, moment: str
 ) -> None:
@@ -62,11 +66,15 @@ def test_ended_at_any_moment_a_whole_file_remains(
     def end(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(f"yolor_gp.engine.checkpoints.checkpoint.{moment}", end)
+    monkeypatch.setattr(f"yolor_gp.{moment}", end)
     with pytest.raises(KeyboardInterrupt):
         save_checkpoint({"number": 3}, file, keep_previous=True)
     state, used, problems = read_newest_whole(file)
-    assert (state["number"], used, problems) == (3 if moment == "_sync_folder" else 2, file, [])
+    assert (state["number"], used, problems) == (
+        3 if moment == "files._sync_folder" else 2,
+        file,
+        [],
+    )
 
 
 def test_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

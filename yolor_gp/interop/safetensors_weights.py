@@ -15,6 +15,7 @@ from torch import Tensor
 
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
+from yolor_gp.files import whole_file
 
 # One key: the format keeps keys in no fixed order, and equal weights should be equal files.
 _KEY = "yolor_gp"
@@ -33,11 +34,10 @@ def save_safetensors(
     description = {"model": spec.resolved_yaml, "names": list(names)}
     metadata = {_KEY: json.dumps(description, ensure_ascii=False)}
     file = Path(path)
-    unfinished = file.with_name(f"{file.name}.unfinished")
     try:
         file.parent.mkdir(parents=True, exist_ok=True)
-        unfinished.write_bytes(safetensors.torch.save(tensors, metadata))
-        unfinished.replace(file)
+        with whole_file(file) as opened:
+            opened.write(safetensors.torch.save(tensors, metadata))
     except OSError as error:
         raise UserError(f"{file}: cannot be written ({error.strerror}); check the folder") from None
 

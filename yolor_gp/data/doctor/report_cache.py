@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
-import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from yolor_gp.data.doctor.report import Report
 from yolor_gp.data.labels.table_cache import cache_folder
+from yolor_gp.errors import UserError
+from yolor_gp.files import write_json
 
 
 def read_report(fingerprint: str) -> Report | None:
@@ -21,23 +22,13 @@ def read_report(fingerprint: str) -> Report | None:
 
 
 def write_report(report: Report) -> None:
-    """Keep a report: written beside and renamed, so that no one ever reads half of it.
+    """Keep a report; no one ever reads half of it.
 
     A cache that cannot be written is no problem of the data and is left out.
     """
     file = _file(report.fingerprint)
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=file.parent, prefix=".", suffix=".json")
-        try:
-            with os.fdopen(handle, "w", encoding="utf-8") as text:
-                json.dump(report.to_json(), text)
-            Path(name).replace(file)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
-    except OSError:
-        pass
+    with suppress(UserError):
+        write_json(file, report.to_json())
 
 
 def _file(fingerprint: str) -> Path:

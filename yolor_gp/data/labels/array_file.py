@@ -8,14 +8,14 @@ the members of an .npz, and one file can be replaced atomically where a folder o
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from yolor_gp.files import whole_file
 
 _ALIGNMENT = 64
 
@@ -32,19 +32,13 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], notes: Mapping[
         entries[name] = {"dtype": array.dtype.str, "shape": array.shape, "offset": offset}
         offset = _aligned(offset + array.nbytes)
     header = json.dumps({"arrays": entries, "notes": dict(notes)}).encode()
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name, suffix=".part")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(len(header).to_bytes(8, "little") + header)
-            start = _aligned(file.tell())
-            for name, array in arrays.items():
-                file.seek(start + entries[name]["offset"])
-                np.ascontiguousarray(array).tofile(file)
-            file.truncate(start + offset)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with whole_file(path) as file:
+        file.write(len(header).to_bytes(8, "little") + header)
+        start = _aligned(file.tell())
+        for name, array in arrays.items():
+            file.seek(start + entries[name]["offset"])
+            np.ascontiguousarray(array).tofile(file)
+        file.truncate(start + offset)
 
 
 def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:

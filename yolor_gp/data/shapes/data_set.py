@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from yolor_gp.data.labels.file_lock import file_lock
 from yolor_gp.data.shapes.outlines import SHAPES
 from yolor_gp.data.shapes.scene import DRAWING, Scene, draw_scene
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_json
 
 _PART = 250
 """Images drawn between two points from which drawing goes on after an interruption."""
@@ -68,7 +68,7 @@ def _draw_all(
         for part, numbers in parts:
             if not part.is_file():
                 rows = pool.map(lambda number: _draw_one(folder, split, config, number), numbers)
-                _write_json(part, list(rows))
+                write_json(part, list(rows))
     images: list[dict[str, Any]] = []
     annotations: list[dict[str, Any]] = []
     for part, _ in parts:
@@ -86,7 +86,7 @@ def _draw_all(
         "annotations": annotations,
         "categories": [{"id": k, "name": name} for k, name in enumerate(SHAPES, start=1)],
     }
-    _write_json(file, content)
+    write_json(file, content)
     _mark(file).write_text(fingerprint)
     for old in file.parent.glob(f"{split}-*.part.json"):
         old.unlink()
@@ -145,14 +145,3 @@ def _mark(file: Path) -> Path:
 def _is_drawn(file: Path, fingerprint: str) -> bool:
     mark = _mark(file)
     return file.is_file() and mark.is_file() and mark.read_text() == fingerprint
-
-
-def _write_json(file: Path, content: Any) -> None:
-    handle, temporary = tempfile.mkstemp(dir=file.parent, prefix=file.name, suffix=".writing")
-    try:
-        with os.fdopen(handle, "w") as stream:
-            json.dump(content, stream)
-        Path(temporary).replace(file)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise

@@ -10,11 +10,12 @@ import os
 import zipfile
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import IO, Any
 
 import torch
 
 from yolor_gp.errors import UserError
+from yolor_gp.files import whole_file
 
 FORMAT = "yolor_gp checkpoint"
 VERSION = 1
@@ -32,18 +33,14 @@ def save_checkpoint(state: Mapping[str, Any], path: Path, *, keep_previous: bool
     Raises `UserError` when it cannot be written; the files that were there are untouched.
     """
     content = {"format": FORMAT, "version": VERSION, **state}
-    partial = path.with_name(path.name + ".partial")
     try:
-        with partial.open("wb") as file:
+        for left in path.parent.glob(f".{path.name}.*.partial"):  # by a kill; they are large
+            left.unlink(missing_ok=True)
+        with whole_file(path) as file:
             _write(content, file)
-            file.flush()
-            os.fsync(file.fileno())
-        if keep_previous and path.exists():
-            _keep(path, previous_of(path))
-        partial.replace(path)
-        _sync_folder(path.parent)
+            if keep_previous and path.exists():
+                _keep(path, previous_of(path))
     except (OSError, RuntimeError) as error:
-        partial.unlink(missing_ok=True)
         raise UserError(
             f"{path}: cannot be written ({_reason(error)}); the checkpoints written before are"
             " intact: free some space, then continue with --resume"
@@ -95,7 +92,7 @@ def previous_of(path: Path) -> Path:
     return path.with_name(f"{path.stem}.previous{path.suffix}")
 
 
-def _write(content: State, file: BinaryIO) -> None:
+def _write(content: State, file: IO[bytes]) -> None:
     torch.save(content, file)
 
 
@@ -109,14 +106,6 @@ def _keep(path: Path, previous: Path) -> None:
         path.replace(previous)
         return
     link.replace(previous)
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def _reason(error: BaseException) -> str:

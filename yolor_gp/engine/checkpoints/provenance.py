@@ -14,6 +14,8 @@ from typing import Any
 
 import torch
 
+from yolor_gp.files import write_json
+
 _PACKAGES = (
     "yolor_gp", "torch", "torchvision", "numpy", "opencv-python-headless", "pycocotools", "hotcoco",
     "albumentations", "pydantic",
@@ -42,9 +44,7 @@ def write_provenance(file: Path, provenance: dict[str, Any]) -> None:
         except (ValueError, KeyError, TypeError):
             entries = []
     entries.append(provenance)
-    partial = file.with_name(file.name + ".partial")
-    partial.write_text(json.dumps({"starts": entries}, indent=2) + "\n", encoding="utf-8")
-    partial.replace(file)
+    write_json(file, {"starts": entries}, indent=2)
 
 
 def _versions() -> dict[str, str]:
