@@ -9,12 +9,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from yolor_gp.analysis.flow.field_table import field_table, prediction
+from yolor_gp.analysis.flow.receptive_field import receptive_fields
+from yolor_gp.analysis.paths.network_sources import open_network
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.commands.paper_table import markdown_table, paper_rows
 from yolor_gp.detection.weights import read_model
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
-from yolor_gp.models.summary import ModelSummary, summarize
+from yolor_gp.models.summary import (
+    CLASSIFICATION_SIZE,
+    DETECTION_SIZE,
+    ModelSummary,
+    summarize,
+)
 
 
 def parser() -> Arguments:
@@ -25,6 +33,8 @@ def parser() -> Arguments:
     add("--size", type=whole_number(32), help="side of the image, px; 640, classifiers 256")
     add("--classes", type=whole_number(1), help="number of classes in place of the file's")
     add("--paper", action="store_true", help="every row of the paper's tables beside its figures")
+    add("--receptive-field", action="store_true",
+        help="what part of the image every layer sees; also of torchvision:NAME")  # fmt: skip
     add("--json", metavar="FILE", help="also write the figures; params are counts, not millions")
     return flags
 
@@ -34,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse(arguments)
     if options.paper == bool(options.models):
         raise UserError("summarize_model.py: give model files, or --paper for all of the tables")
+    if options.receptive_field:
+        return _receptive_fields(options.models, options.size)
     if options.paper:
         figures = paper_rows()
         print(markdown_table(figures))
@@ -48,6 +60,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
             figures.append(_figures(summary))
     if options.json:
         write_json(options.json, figures, indent=1)
+    return 0
+
+
+def _receptive_fields(models: Sequence[str], size: int | None) -> int:
+    for model in models:
+        source = open_network(model)
+        image = size or (
+            DETECTION_SIZE if source.entry == "forward_levels" else CLASSIFICATION_SIZE
+        )
+        layers = receptive_fields(source)
+        print(f"{source.name}\n{field_table(layers, image)}")
+        print(prediction(layers, source.network, image))
     return 0
 
 

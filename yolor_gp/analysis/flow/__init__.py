@@ -1,0 +1,1 @@
+"""Which layers of a network do the work [FLOW]: receptive fields and the layers beyond them."""
