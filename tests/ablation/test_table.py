@@ -174,3 +174,29 @@ def test_an_evaluation_cut_short_is_named(folder: AblationFolder) -> None:
     folder.jobs()[0].evaluation.write_text("{")
     with pytest.raises(UserError, match=r"evaluation\.json: cannot be read"):
         table_figures(folder)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([], "name a table and --data"),
+        (["TABLE", "--data", "shapes", "--rows", "third"], "--rows: no row 'third'"),
+        (["TABLE", "--data", "shapes", "--seeds", "7"], "has the seeds 0, 1"),
+        (["TABLE", "--data", "shapes", "--time", "2h"], "add --proxy, or say --epochs"),
+        (["TABLE", "--data", "shapes", "--proxy"], "say how long with --time 2h, or --epochs N"),
+        (["TABLE", "--data", "coco"], "instances_train2017.json: cannot be read (No such file"),
+        (["table10", "--data", "shapes"], "did you mean 'table"),
+    ],
+)
+def test_bad_words_leave_nothing_behind(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], message: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "data").mkdir()
+    shapes = tmp_path / "data" / "few.yaml"
+    shapes.write_text("path: few\nshapes: {train: 2, val: 2, size: 64}\n")
+    names = {"TABLE": str(written(tmp_path)), "shapes": str(shapes)}
+    with pytest.raises(UserError) as caught:
+        main([names.get(word, word) for word in words])
+    assert any(message in problem for problem in caught.value.problems), caught.value.problems
+    assert not (tmp_path / "runs").exists()

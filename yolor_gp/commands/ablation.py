@@ -19,6 +19,7 @@ from yolor_gp.ablation.table_file import AblationTable, chosen_rows, load_table
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.run_config import AUTO, load_recipe
+from yolor_gp.detection.data_check import check_data
 from yolor_gp.detection.runs import seconds_of
 from yolor_gp.errors import UserError
 
@@ -34,7 +35,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         folder = _planned(options)
         rows = chosen_rows(folder.plan.table, tuple(options.rows or ()))
-        _check_seeds(options.seeds, folder.plan.table)
         runner = Runner(
             folder,
             folder.jobs(rows, options.seeds or ()),
@@ -59,7 +59,9 @@ def _planned(options: argparse.Namespace) -> AblationFolder:
     given = {name: getattr(options, name) for name in ("hyp", "img", "batch_size")}
     table = load_table(options.table)
     table = table.model_copy(update={name: v for name, v in given.items() if v is not None})
-    load_data_config(options.data)
+    chosen_rows(table, tuple(options.rows or ()))
+    _check_seeds(options.seeds, table)
+    check_data(load_data_config(options.data))
     if table.hyp != AUTO:
         load_recipe(table.hyp)
     proxy = None
