@@ -62,7 +62,7 @@ def test_figures_alone_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
         (["torchvision:resnet5"], "torchvision:resnet5: not one of .*did you mean 'resnet50'"),
         (["torchvision:os.system"], "not one of the torchvision networks"),
         (["no-such-file.yaml"], "no-such-file.yaml: "),
-        (["yolor-v3-n", "--html", "no/such/folder.html"], "cannot be written"),
+        (["yolor-v3-n", "--html", f"{__file__}/folder.html"], "cannot be written"),
         (["yolor-v3-n", "--gradients", "none.json"], "none.json: cannot be read"),
     ],
 )

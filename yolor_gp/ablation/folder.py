@@ -23,6 +23,7 @@ from yolor_gp.ablation.claims import silence
 from yolor_gp.ablation.table_file import AblationTable, Row
 from yolor_gp.config.validate import Settings
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_text
 
 PLAN = "ablation.json"
 Status = Literal["waiting", "running", "stopped", "finished"]
@@ -172,7 +173,4 @@ def _write_model(file: Path, row: Row, proxy: Proxy) -> None:
     base = str(cfg.resolve()) if cfg.is_file() else row.cfg
     text = f"extends: {base}\nwidth_multiple: {proxy.width:g}\ndepth_multiple: {proxy.depth:g}\n"
     if not file.is_file():
-        file.parent.mkdir(exist_ok=True)
-        draft = file.with_name(f".{file.name}-{uuid.uuid4().hex}")
-        draft.write_text(text, encoding="utf-8")
-        draft.replace(file)
+        write_text(file, text)

@@ -26,6 +26,7 @@ from yolor_gp.analysis.paths.report import MeasuredGradients, render_report
 from yolor_gp.analysis.paths.stacking import stacking_table
 from yolor_gp.commands.arguments import Arguments
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -91,11 +92,7 @@ def _analyse(name: str) -> NetworkPaths:
 
 
 def _write(path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise UserError(f"{path}: cannot be written ({error.strerror})") from None
-    print(f"wrote {path}")
+    print(f"wrote {write_text(path, text)}")
 
 
 def parser() -> Arguments:

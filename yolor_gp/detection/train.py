@@ -34,6 +34,7 @@ from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
 from yolor_gp.errors import UserError
+from yolor_gp.files import write_text
 from yolor_gp.models.freeze import BOXES, modules_to_freeze
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.statistics import has_neutral_statistics, restore_statistics
@@ -181,10 +182,9 @@ def _write_run_files(
     is_resumed: bool,
 ) -> None:
     """What is needed to run it again, before the first step."""
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(config.to_yaml(), encoding="utf-8")
-    (folder / "recipe.yaml").write_text(config.recipe.to_yaml(), encoding="utf-8")
-    (folder / "model.yaml").write_text(network.spec.resolved_yaml, encoding="utf-8")
+    write_text(folder / "config.yaml", config.to_yaml())
+    write_text(folder / "recipe.yaml", config.recipe.to_yaml())
+    write_text(folder / "model.yaml", network.spec.resolved_yaml)
     provenance = collect_provenance(
         seed=config.seed,
         data=data.fingerprint,

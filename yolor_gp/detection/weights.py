@@ -22,6 +22,7 @@ from yolor_gp.interop.darknet_weights import (
     is_darknet_weights,
     read_darknet_weights,
 )
+from yolor_gp.interop.numbered_yolov7 import find_numbered_layers, import_numbered
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.pickle_values import TensorReference
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
@@ -102,7 +103,10 @@ def read_weights(path: str | Path, cfg: str | Path | None = None) -> Weights:
     archive = open_torch_archive(file)
     if isinstance(archive.root, dict) and archive.root.get("format") == FORMAT:
         return _own_weights(archive)
-    spec, tensors, names = import_official(file)
+    if (layers := find_numbered_layers(archive)) is not None:
+        spec, tensors, names = import_numbered(archive, layers)
+    else:
+        spec, tensors, names = import_official(file)
     return Weights(spec, names, tensors)
 
 

@@ -18,7 +18,7 @@ from typing import Any, Protocol
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.engine.task import Picture
 from yolor_gp.errors import UserError
-from yolor_gp.files import whole_file
+from yolor_gp.files import whole_file, write_text
 
 _log = logging.getLogger(__name__)
 
@@ -204,7 +204,7 @@ class WandbLogger:
             id=known,
             resume=None if known is None else "allow",
         )
-        kept.write_text(self._run.id, encoding="utf-8")
+        write_text(kept, self._run.id)
 
     def epoch(self, number: int, figures: Mapping[str, float]) -> None:
         """One step of its history."""
@@ -239,7 +239,7 @@ class MlflowLogger:
         experiment = mlflow.set_experiment(os.environ.get("MLFLOW_EXPERIMENT_NAME", "yolor_gp"))
         created = self._client.create_run(experiment.experiment_id, run_name=run.folder.name)
         self._id = created.info.run_id
-        kept.write_text(self._id, encoding="utf-8")
+        write_text(kept, self._id)
         for name, value in _flat(run.config):
             self._client.log_param(self._id, name, str(value)[:500])
 

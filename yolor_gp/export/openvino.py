@@ -13,6 +13,7 @@ from yolor_gp.errors import UserError
 from yolor_gp.export.formats import Array, Format, Request, Session, register_format
 from yolor_gp.export.graph import Description
 from yolor_gp.export.onnx import model_of
+from yolor_gp.files import whole_file
 
 _KEY = "yolor_gp"
 
@@ -28,10 +29,8 @@ def _write(request: Request) -> None:
         openvino.save_model(model, str(made), compress_to_fp16=request.precision == "float16")
         # Weights first: a description without its weights would look whole.
         for suffix in (".bin", ".xml"):
-            part = made.with_suffix(suffix)
-            draft = request.path.with_name(f".{request.path.stem}{suffix}.partial")
-            draft.write_bytes(part.read_bytes())
-            draft.replace(request.path.with_suffix(suffix))
+            with whole_file(request.path.with_suffix(suffix)) as file:
+                file.write(made.with_suffix(suffix).read_bytes())
 
 
 def _open(path: Path) -> tuple[Description, Session]:

@@ -19,7 +19,7 @@ from yolor_gp.data.labels.file_lock import file_lock
 from yolor_gp.data.shapes.outlines import SHAPES
 from yolor_gp.data.shapes.scene import DRAWING, Scene, draw_scene
 from yolor_gp.errors import UserError
-from yolor_gp.files import write_json
+from yolor_gp.files import write_json, write_text
 
 _PART = 250
 """Images drawn between two points from which drawing goes on after an interruption."""
@@ -87,7 +87,7 @@ def _draw_all(
         "categories": [{"id": k, "name": name} for k, name in enumerate(SHAPES, start=1)],
     }
     write_json(file, content)
-    _mark(file).write_text(fingerprint)
+    write_text(_mark(file), fingerprint)
     for old in file.parent.glob(f"{split}-*.part.json"):
         old.unlink()
 
