@@ -92,7 +92,7 @@ def test_shipped_networks(name: str) -> None:
     network = source.network.to_empty(device="cpu")
     reached = by_gradients(network, source.entry, 3072, 64, 64, each=9)
     given = {layer.name: layer.gives for layer in fields}
-    assert {name: given[name] for name in reached} == reached and len(reached) > 8
+    assert {name: given[name] for name in reached} == reached and len(reached) > 4
 
 
 def test_published_fields_of_vgg16() -> None:
