@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import struct
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.bad_input import BadInput, file_of, nothing
+from tests.interop.darknet_files import write_darknet
 
 MODEL = "bad.yaml"
 HEAD = """
@@ -154,7 +156,46 @@ def _weights() -> Iterator[BadInput]:
     yield case("safetensors with a wrong model", "a.safetensors", wrong)
 
 
+def _foreign_weights() -> Iterator[BadInput]:
+    """Darknet's, and YOLOv7's as numbered layers."""
+
+    def case(what: str, name: str, prepare: Callable[[Path], None], *answer: str) -> BadInput:
+        words = ("--weights", name, "--data", "shapes")
+        return BadInput("other people's weights", what, "val", words, answer, prepare)
+
+    def darknet(change: Callable[[bytes], bytes]) -> Callable[[Path], None]:
+        def prepare(root: Path) -> None:
+            file = write_darknet(root)
+            file.write_bytes(change(file.read_bytes()))
+
+        return prepare
+
+    def other_cfg(root: Path) -> None:
+        cfg = write_darknet(root).with_suffix(".cfg")
+        cfg.write_text(cfg.read_text().replace("filters=12", "filters=16", 1))
+
+    def no_cfg(root: Path) -> None:
+        write_darknet(root).with_suffix(".cfg").unlink()
+
+    def numbered(root: Path) -> None:
+        state = {
+            "0.conv.weight": torch.zeros(32, 3, 3, 3),
+            "105.heads.0.head_conv.weight": torch.zeros(255, 256, 1, 1),
+        }
+        torch.save(state, root / "v7.pt")
+
+    nan = struct.pack("<f", float("nan"))
+    small = "small.weights"
+    yield case("Darknet's without its .cfg", small, no_cfg, "expected small.cfg")
+    yield case("Darknet's, cut off", small, darknet(lambda data: data[:-100]), "found 215")
+    yield case("Darknet's, too long", small, darknet(lambda data: data + bytes(400)), "100 numbers")
+    yield case("Darknet's with numbers that are none", small,
+               darknet(lambda data: data[:-4] + nan), "not finite")  # fmt: skip
+    yield case("Darknet's of another .cfg", small, other_cfg, "of another .cfg")
+    yield case("numbered layers, most missing", "v7.pt", numbered, "v7.pt: layer 0", "is missing")
+
+
 def program_cases() -> list[BadInput]:
     """Every case, group by group."""
-    groups = (_model_yaml, _recipe_yaml, _flags, _weights)
+    groups = (_model_yaml, _recipe_yaml, _flags, _weights, _foreign_weights)
     return [case for group in groups for case in group()]
