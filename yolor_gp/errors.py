@@ -17,7 +17,11 @@ class UserError(Exception):
 
 
 def raise_problems(problems: Iterable[str]) -> None:
-    """Raise one `UserError` for all `problems`; do nothing when there are none."""
+    """Say all `problems` at once; do nothing when there are none.
+
+    Raises:
+        UserError: When there are any, one for all.
+    """
     collected = tuple(problems)
     if collected:
         raise UserError(*collected)

@@ -23,6 +23,9 @@ def whole_file(path: Path) -> Iterator[IO[bytes]]:
     synced and renamed, and the folder is synced: under `path` there is always a whole file, also
     after a power failure. A file that was there keeps its content until then.
 
+    Yields:
+        The file, open for writing.
+
     Raises:
         OSError: When it cannot be written; what was at `path` is untouched.
     """
@@ -51,12 +54,16 @@ def write_text(path: str | Path, text: str) -> Path:
         with whole_file(target) as file:
             file.write(text.encode())
     except OSError as error:
-        raise _cannot_write(target, error) from None
+        raise UserError(_cannot_write(target, error)) from None
     return target
 
 
 def write_json(path: str | Path, content: Any, indent: int | None = None) -> Path:
-    """Write plain values as JSON, as `write_text` does. Raises `UserError`."""
+    """Write plain values as JSON, as `write_text` does.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
     return write_text(path, json.dumps(content, indent=indent) + "\n")
 
 
@@ -77,7 +84,7 @@ def check_writable(path: str | Path, *, folder: bool = False) -> None:
         with tempfile.TemporaryFile(dir=where):
             pass
     except OSError as error:
-        raise _cannot_write(target, error) from None
+        raise UserError(_cannot_write(target, error)) from None
 
 
 def did_you_mean_path(path: str | Path) -> str:
@@ -121,8 +128,8 @@ def _entries(folder: Path) -> list[Path]:
         return []
 
 
-def _cannot_write(path: Path, error: OSError) -> UserError:
-    return UserError(f"{path}: cannot be written ({error.strerror}); choose another place")
+def _cannot_write(path: Path, error: OSError) -> str:
+    return f"{path}: cannot be written ({error.strerror}); choose another place"
 
 
 def _sync_folder(folder: Path) -> None:

@@ -26,12 +26,7 @@ from yolor_gp.detection.inference import check_overlap
 from yolor_gp.detection.predict import Predictor, labels_of
 from yolor_gp.detection.runs import TrainFlags, TrainingResult, request_of, train
 from yolor_gp.detection.validate import validate
-from yolor_gp.detection.weights import (
-    Weights,
-    is_weights_file,
-    open_detector,
-    save_network,
-)
+from yolor_gp.detection.weights import Weights, is_weights_file, open_detector, save_network
 from yolor_gp.engine.distributed.context import started_by_torchrun
 from yolor_gp.engine.precision import PRECISIONS, training_device
 from yolor_gp.errors import UserError, raise_problems
@@ -92,7 +87,11 @@ def load(
 
 
 def _exported(source: str | Path, classes: object) -> Model:
-    """A file of another runtime, as a model that detects and evaluates."""
+    """A file of another runtime, as a model that detects and evaluates.
+
+    Raises:
+        UserError: When other classes are asked for, or the file cannot be opened.
+    """
     if classes is not None:
         raise UserError(f"{source}: is exported, its classes are fixed; load the weights instead")
     network = open_exported(source)
@@ -183,7 +182,11 @@ class Model:
         return f"<Model {self.source}: {outputs}, {len(self.names)} classes, on {self.device}>"
 
     def __call__(self, picture: AnySource, **options: object) -> Result:
-        """The result of one picture; `options` as of `predict`. Raises `UserError`."""
+        """The result of one picture; `options` as of `predict`.
+
+        Raises:
+            UserError: When there is none, or it cannot be read.
+        """
         for result in self.predict(picture, **options):  # type: ignore[arg-type]
             return result
         raise UserError("the source holds no picture")
@@ -280,11 +283,7 @@ class Model:
         Raises:
             UserError: When the data cannot be read, or have other classes than the network.
         """
-        config = ValidationConfig(
-            confidence=confidence,
-            nms_iou=iou,
-            max_detections=max_detections,
-        )
+        config = ValidationConfig(confidence=confidence, nms_iou=iou, max_detections=max_detections)
         return validate(
             self.network,
             data,

@@ -193,7 +193,11 @@ class Result:
         return {**place, "width": width, "height": height, "objects": objects}
 
     def to_pandas(self) -> pandas.DataFrame:
-        """A row an object: left, top, right, bottom, score, label, name (needs pandas)."""
+        """A row an object: left, top, right, bottom, score, label, name (needs pandas).
+
+        Raises:
+            UserError: When pandas is not installed.
+        """
         try:
             import pandas
         except ImportError:
@@ -202,7 +206,11 @@ class Result:
         return table.assign(score=self.scores, label=self.labels, name=self.names)
 
     def to_supervision(self) -> supervision.Detections:
-        """The same as `supervision.Detections` (needs supervision)."""
+        """The same as `supervision.Detections` (needs supervision).
+
+        Raises:
+            UserError: When supervision is not installed.
+        """
         try:
             import supervision
         except ImportError:

@@ -47,7 +47,7 @@ CALLS: dict[str, Callable[[str], Call]] = {
     "os.popen": lambda marker: Call(os.popen, f"touch {marker}"),
     "subprocess.Popen": lambda marker: Call(subprocess.Popen, ["touch", marker]),
     "subprocess.check_output": lambda marker: Call(subprocess.check_output, ["touch", marker]),
-    "builtins.eval": lambda marker: Call(eval, f"open({marker!r}, 'w')"),
+    "builtins.eval": lambda marker: Call(eval, f"open({marker!r}, 'w')"),  # noqa: S307
     "builtins.exec": lambda marker: Call(exec, f"open({marker!r}, 'w')"),
     "builtins.compile": lambda marker: Call(compile, f"open({marker!r}, 'w')", "x", "exec"),
     "builtins.__import__": lambda _: Call(__import__, "antigravity"),

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-import yolor_gp.models.blocks
+import yolor_gp.models.blocks  # noqa: F401
 import yolor_gp.models.heads  # noqa: F401
 from yolor_gp.models.binding import block_parameters, takes_strides
 from yolor_gp.models.blocks.borrowed import Borrowed

@@ -80,7 +80,11 @@ class Job:
         return "stopped" if self.run.is_dir() else "waiting"
 
     def figures(self) -> dict[str, Any] | None:
-        """What `val.py` found, None before; see `EvalResult.to_json`."""
+        """What `val.py` found, None before; see `EvalResult.to_json`.
+
+        Raises:
+            UserError: When the file is there and cannot be read.
+        """
         try:
             content = json.loads(self.evaluation.read_text(encoding="utf-8"))
         except FileNotFoundError:
@@ -127,7 +131,11 @@ class AblationFolder:
 
 
 def open_folder(path: Path) -> AblationFolder:
-    """The folder as it was planned. Raises `UserError` when nothing was."""
+    """The folder as it was planned.
+
+    Raises:
+        UserError: When nothing was planned there.
+    """
     try:
         text = (path / PLAN).read_text(encoding="utf-8")
         return AblationFolder(path, Plan.model_validate_json(text))

@@ -29,7 +29,11 @@ progress { width: 8rem; } @media (prefers-color-scheme: dark) { body { backgroun
 
 
 def write_page(folder: AblationFolder, stale: float) -> Path:
-    """Write index.html anew. Raises `UserError`."""
+    """Write index.html anew.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
     return write_text(folder.path / PAGE, page(folder, stale))
 
 

@@ -64,7 +64,11 @@ class AblationTable(Settings):
     rows: tuple[Row, ...] = Field(min_length=1)
 
     def row(self, key: str) -> Row:
-        """The row of that name or key. Raises `KeyError`."""
+        """The row of that name or key.
+
+        Raises:
+            KeyError: When there is none.
+        """
         return {name: row for row in self.rows for name in (row.key, row.name)}[key]
 
 
@@ -100,7 +104,11 @@ def load_table(name_or_path: str | Path) -> AblationTable:
 
 
 def chosen_rows(table: AblationTable, wanted: tuple[str, ...]) -> tuple[Row, ...]:
-    """The rows of these names, all where none is named. Raises `UserError`."""
+    """The rows of these names, all where none is named.
+
+    Raises:
+        UserError: When a name is of no row.
+    """
     if not wanted:
         return table.rows
     unknown = [

@@ -108,7 +108,8 @@ def gradient_rows(
 ) -> list[GradientRow]:
     """Channel means gathered into layers, or into the channel groups of `paths`.
 
-    Raises `UserError` when they were measured on another network.
+    Raises:
+        UserError: When they were measured on another network.
     """
     if paths is None:
         return [
@@ -133,7 +134,11 @@ def measured_by_group(
 
 
 def load_gradients(path: Path) -> dict[str, list[float]]:
-    """Read what `GradientFlow.save` wrote. Raises `UserError` for anything else."""
+    """Read what `GradientFlow.save` wrote.
+
+    Raises:
+        UserError: When the file cannot be read, or something else wrote it.
+    """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:

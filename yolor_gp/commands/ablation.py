@@ -53,7 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _planned(options: argparse.Namespace) -> AblationFolder:
-    """The folder of this table, with its plan: written now, or by whoever came before."""
+    """The folder of this table, with its plan: written now, or by whoever came before.
+
+    Raises:
+        UserError: When the table or the data are not named or wrong, or flags do not go together.
+    """
     if not options.table or not options.data:
         raise UserError("ablation.py: name a table and --data, or --report FOLDER; see --help")
     given = {name: getattr(options, name) for name in ("hyp", "img", "batch_size")}
@@ -82,7 +86,11 @@ def _planned(options: argparse.Namespace) -> AblationFolder:
 
 
 def _sized(path: Path, plan: Plan, options: argparse.Namespace) -> AblationFolder:
-    """A proxy's folder; its epochs are measured by whoever comes first."""
+    """A proxy's folder; its epochs are measured by whoever comes first.
+
+    Raises:
+        UserError: When neither a time nor a number of epochs is given.
+    """
     if (path / "ablation.json").is_file():
         known = open_folder(path).plan.epochs
         return make_folder(path, plan.model_copy(update={"epochs": known}))

@@ -35,7 +35,11 @@ class Arguments(argparse.ArgumentParser):
         )
 
     def parse(self, arguments: Sequence[str] | None = None) -> argparse.Namespace:
-        """Parse `arguments` (None: the process's own). Raises `UserError`."""
+        """Parse `arguments` (None: the process's own).
+
+        Raises:
+            UserError: When a flag is unknown or its value wrong, or a plugin cannot be loaded.
+        """
         words = list(sys.argv[1:] if arguments is None else arguments)
         words = [self._in_our_words(word) for word in words]
         # Before argparse, which would first complain of the flag that was meant.
@@ -48,7 +52,11 @@ class Arguments(argparse.ArgumentParser):
         return options
 
     def error(self, message: str) -> NoReturn:
-        """Raise `UserError` instead of printing the usage and leaving."""
+        """What argparse calls: raises instead of printing the usage and leaving.
+
+        Raises:
+            UserError: Always, with the message.
+        """
         if (found := _ASSIGNMENT.search(message)) is not None:
             name, value = found.groups()
             message = f"'{name}={value}' is no flag; write --{name} {value}"
@@ -100,7 +108,11 @@ def whole_number(minimum: int = 0) -> Callable[[str], int]:
 
 
 def fraction(text: str) -> float:
-    """An argparse `type`: a number from 0 to 1."""
+    """An argparse `type`: a number from 0 to 1.
+
+    Raises:
+        ArgumentTypeError: For any other text.
+    """
     try:
         number = float(text)
     except ValueError:

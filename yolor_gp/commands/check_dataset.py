@@ -37,7 +37,11 @@ def parser() -> Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """0: fine or warnings only; 1: errors that would stop training. Raises `UserError`."""
+    """0: fine or warnings only; 1: errors that would stop training.
+
+    Raises:
+        UserError: When the data YAML itself is wrong.
+    """
     options = parser().parse(arguments)
     config = load_data_config(options.data)
     with tqdm(unit=" images", disable=not sys.stderr.isatty(), leave=False) as bar:
@@ -67,7 +71,11 @@ def _anchors(config: DataConfig, model: str, image_size: int) -> str:
 
 
 def _draw(report: Report, file: Path) -> list[Path]:
-    """FILE-train.png and FILE-val.png."""
+    """FILE-train.png and FILE-val.png.
+
+    Raises:
+        UserError: When FILE is no .png in an existing folder.
+    """
     if file.suffix.lower() != ".png" or not file.absolute().parent.is_dir():
         raise UserError(f"{file}: expected a .png in an existing folder")
     files = []

@@ -38,7 +38,11 @@ def parser() -> Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Convert; prints what was written and what the format could not hold."""
+    """Convert; prints what was written and what the format could not hold.
+
+    Raises:
+        UserError: When flags contradict each other, or the target is there already.
+    """
     options = parser().parse(arguments)
     shares = _shares(options.split) if options.split else None
     if shares and options.folds:
@@ -108,7 +112,11 @@ def _read(source: str, lost: Counter[str]) -> tuple[tuple[str, ...], dict[str, l
 
 
 def _of_folder(folder: Path) -> DataConfig:
-    """A folder as a labelling tool leaves it, told by the files in it."""
+    """A folder as a labelling tool leaves it, told by the files in it.
+
+    Raises:
+        UserError: When neither Pascal VOC's nor LabelMe's files are in it.
+    """
     if any(folder.glob("*.xml")) or (folder / "Annotations").is_dir():
         form = "voc"
     elif any(folder.glob("*.json")):

@@ -80,7 +80,11 @@ def parser() -> Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Detect. Raises `UserError` for what the user can mend."""
+    """Detect.
+
+    Raises:
+        UserError: For what the user can mend.
+    """
     options = parser().parse(arguments)
     open_source(options.source)  # what is wrong with it is told before the weights are read
     for file in (options.save_json, options.save_dataset, options.save_csv):

@@ -30,7 +30,11 @@ from yolor_gp.files import write_text
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Parse, analyse, print tables and write the files asked for."""
+    """Parse, analyse, print tables and write the files asked for.
+
+    Raises:
+        UserError: When no network is named, or one cannot be read.
+    """
     options = parser().parse(arguments)
     names = options.networks or [row.name for row in PUBLISHED_ROWS if options.compare_ap]
     figures = small_networks() if options.figures else []
@@ -54,7 +58,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _tables(options: argparse.Namespace) -> Iterator[str]:
-    """Tables of networks that are built for them."""
+    """Tables of networks that are built for them.
+
+    Yields:
+        The text of each table that was asked for.
+    """
     if options.table1:
         yield growth_table(all_growths())
     if options.stacking:
@@ -75,7 +83,11 @@ def _print(options: argparse.Namespace, networks: Sequence[NetworkPaths]) -> Non
 def _measured(
     options: argparse.Namespace, networks: Sequence[NetworkPaths]
 ) -> MeasuredGradients | None:
-    """Gradients of a training laid beside the one network they were measured on."""
+    """Gradients of a training laid beside the one network they were measured on.
+
+    Raises:
+        UserError: When there are several networks, or the file cannot be read.
+    """
     if not options.gradients:
         return None
     if len(networks) != 1:

@@ -17,7 +17,11 @@ _SUFFIXES = (".pt", ".safetensors")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Read IN, write OUT, say what was converted."""
+    """Read IN, write OUT, say what was converted.
+
+    Raises:
+        UserError: When IN cannot be read or OUT cannot be written.
+    """
     parser = Arguments(prog="import_weights", description=__doc__)
     parser.add_argument(
         "source", metavar="IN", help="YOLOv5, YOLOv7, YOLOR, Darknet or own weights"

@@ -24,7 +24,11 @@ annotations:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Check; fetch what is missing if asked to; 0 when all is there."""
+    """Check; fetch what is missing if asked to; 0 when all is there.
+
+    Raises:
+        UserError: With a line for everything that is missing or damaged.
+    """
     options = _parser().parse(arguments)
     folder = Path(options.folder)
     parts = tuple(part for part in PARTS if options.part in (None, part.name))

@@ -40,7 +40,11 @@ def parser() -> Arguments:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Print summaries. Raises `UserError` for what the user can mend."""
+    """Print summaries.
+
+    Raises:
+        UserError: When no model is named, or one is wrong.
+    """
     options = parser().parse(arguments)
     if options.paper == bool(options.models):
         raise UserError("summarize_model.py: give model files, or --paper for all of the tables")

@@ -14,7 +14,9 @@ from yolor_gp.engine.precision import PRECISIONS
 
 
 def parse_train_arguments(arguments: Sequence[str] | None) -> TrainRequest:
-    """Raises `UserError` for anything that is not understood."""
+    """Raises:
+    UserError: For anything that is not understood.
+    """
     given = vars(_parser().parse(arguments))
     if "set" in given:
         given["set"] = [text for texts in given["set"] for text in texts]

@@ -92,7 +92,11 @@ class DataConfig:
     shapes: ShapesConfig | None = None
 
     def images(self, split: Split) -> tuple[Path, ...]:
-        """The image sources of a split. Raises `UserError` when the file does not name them."""
+        """The image sources of a split.
+
+        Raises:
+            UserError: When the file does not name them.
+        """
         sources: tuple[Path, ...] = getattr(self, split)
         if not sources and self.form != "shapes":
             raise UserError(f"{self.file}: '{split}' is missing; name the folder of its images")
@@ -104,7 +108,9 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
 
     directory: used instead of the file's own `path`. A relative `path` is relative to the YAML's
     folder, but for built-in shapes, which are written, relative to the current directory.
-    Raises `UserError` with one line per problem, naming file and line.
+
+    Raises:
+        UserError: With one line per problem, naming file and line.
     """
     file = find_shipped("data", path)
     node = load_yaml(file)
@@ -129,7 +135,11 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
 
 
 def _form(settings: _DataFile, node: Node, file: Path) -> str:
-    """The form that is named, or else told by its keys; refuse keys that contradict each other."""
+    """The form that is named, or else told by its keys; refuse keys that contradict each other.
+
+    Raises:
+        UserError: When no images are named, or keys contradict each other.
+    """
     if settings.format is not None and settings.format not in FORMS:
         return settings.format
     if settings.shapes is not None:
@@ -160,7 +170,11 @@ def _form(settings: _DataFile, node: Node, file: Path) -> str:
 
 
 def _class_names(settings: _DataFile, node: Node, file: Path) -> tuple[str, ...]:
-    """Names by label from a list, a mapping, or (as YOLOv5 allows) `nc` alone."""
+    """Names by label from a list, a mapping, or (as YOLOv5 allows) `nc` alone.
+
+    Raises:
+        UserError: When names are missing, given twice, or not numbered 0, 1, 2, ...
+    """
     given = settings.names
     if given is None:
         if settings.nc is None:

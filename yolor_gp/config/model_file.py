@@ -53,7 +53,11 @@ class ModelFile:
 
 
 def read_model_file(node: Node, file: str) -> ModelFile:
-    """Read `node`, the whole of `file`. Raises `UserError` only when a file cannot be opened."""
+    """Read `node`, the whole of `file`.
+
+    Raises:
+        UserError: Only when a file cannot be opened.
+    """
     parsed = _read(node, file, ())
     if not parsed.layers and not parsed.problems:
         parsed.problems.append(f"{file}: no layers; expected them under 'backbone' and 'head'")

@@ -44,7 +44,11 @@ class ModelSpec:
 
     @classmethod
     def from_text(cls, text: str, file: str) -> ModelSpec:
-        """Read YAML text; `file` is what messages call it. Raises `UserError` if unreadable."""
+        """Read YAML text; `file` is what messages call it.
+
+        Raises:
+            UserError: When it is not YAML.
+        """
         return _spec_from_node(parse_yaml(text, file), file)
 
     @property
@@ -73,16 +77,23 @@ class ModelSpec:
         return "\n".join(lines) + "\n"
 
     def with_classes(self, number: int) -> ModelSpec:
-        """The same network for another number of classes. Raises `UserError` below 1."""
+        """The same network for another number of classes.
+
+        Raises:
+            UserError: When the number is below 1.
+        """
         if number < 1:
             raise UserError(f"{self.file}: expected at least 1 class, got {number}")
         return replace(self, num_classes=number)
 
 
 def load_model_spec(path_or_shipped_name: str | Path) -> ModelSpec:
-    """Read a model file by path or shipped name. Raises `UserError` when it cannot be read.
+    """Read a model file by path or shipped name.
 
     Problems of the file's form are kept in `problems` for `build_network` to report.
+
+    Raises:
+        UserError: When it cannot be read.
     """
     path = find_shipped("model", path_or_shipped_name)
     return _spec_from_node(load_yaml(path), str(path))

@@ -20,7 +20,10 @@ class FlagLocation(Location):
 def apply_overrides(node: Node, overrides: Sequence[str]) -> Node:
     """The mapping `node` with `section.key=value` texts applied, values read as YAML.
 
-    Unknown keys are found later, by validation. Raises `UserError` for a text that is no override.
+    Unknown keys are found later, by validation.
+
+    Raises:
+        UserError: For a text that is no override.
     """
     for text in overrides:
         key, separator, value = text.partition("=")

@@ -72,7 +72,11 @@ FREE_ON_RESUME = (
 
 
 def run_config_from_yaml(text: str, file: str) -> RunConfig:
-    """The inverse of `RunConfig.to_yaml`. Raises `UserError` naming file and line."""
+    """The inverse of `RunConfig.to_yaml`.
+
+    Raises:
+        UserError: When it is wrong, naming file and line.
+    """
     return validate(parse_yaml(text, file), RunConfig)
 
 
@@ -93,13 +97,21 @@ def load_recipe(name_or_path: str | Path, overrides: Sequence[str] = ()) -> Trai
 
 
 def make_run_config(given: dict[str, Any], overrides: Sequence[str]) -> RunConfig:
-    """A new run from the flags that were given. Raises `UserError`."""
+    """A new run from the flags that were given.
+
+    Raises:
+        UserError: With a line for each flag or value that is wrong.
+    """
     flags = checked_flags(given)
     return flags.model_copy(update={"recipe": load_recipe(flags.hyp, overrides)})
 
 
 def checked_flags(given: dict[str, Any]) -> RunConfig:
-    """The given fields over the defaults. Raises `UserError` naming the flags that are wrong."""
+    """The given fields over the defaults.
+
+    Raises:
+        UserError: With a line for each flag that is wrong.
+    """
     try:
         return RunConfig(**given)
     except ValidationError as error:
@@ -120,7 +132,8 @@ def resume_run_config(
 ) -> RunConfig:
     """The saved configuration with the flags that may change on resume.
 
-    Raises `UserError` for every flag that contradicts the run at `where`.
+    Raises:
+        UserError: For every flag that contradicts the run at `where`.
     """
     problems = [
         f"--{flag_of(name)} {value}: contradicts the resumed run, whose value is"

@@ -32,7 +32,10 @@ def shipped_files(kind: str) -> list[Path]:
 def find_shipped(kind: str, name_or_path: str | Path) -> Path:
     """The file meant by a path, by a bare name (`yolor-csp`) or by `cfg/model/yolor-csp.yaml`.
 
-    A file at the path given wins over a shipped one. Raises `UserError` with a suggestion.
+    A file at the path given wins over a shipped one.
+
+    Raises:
+        UserError: When there is none, with a suggestion.
     """
     path = Path(name_or_path)
     try:

@@ -132,5 +132,9 @@ def merged(base: TrainConfig, given: TrainConfig) -> TrainConfig:
 
 
 def load_train_config(path: str | Path) -> TrainConfig:
-    """Read a recipe. Raises `UserError` with one line per problem, naming file and line."""
+    """Read a recipe.
+
+    Raises:
+        UserError: With one line per problem, naming file and line.
+    """
     return validate(load_yaml(path), TrainConfig)

@@ -22,7 +22,11 @@ SettingsType = TypeVar("SettingsType", bound=BaseModel)
 
 
 def validate(node: Node, settings: type[SettingsType]) -> SettingsType:
-    """Build `settings` from `node`. Raises `UserError` with one line per problem."""
+    """Build `settings` from `node`.
+
+    Raises:
+        UserError: With one line per problem, naming file and line.
+    """
     if not isinstance(node.value, dict):
         raise UserError(
             f"{node.location}: expected keys and values, found {type(node.value).__name__}"

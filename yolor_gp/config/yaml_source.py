@@ -59,7 +59,11 @@ _MAX_DEPTH = 50
 
 
 def load_yaml(path: str | Path) -> Node:
-    """Read a YAML file. Raises `UserError` naming file and line when it cannot be read."""
+    """Read a YAML file.
+
+    Raises:
+        UserError: When it cannot be read, naming file and line.
+    """
     file = Path(path)
     try:
         text = file.read_text(encoding="utf-8")
@@ -73,7 +77,11 @@ def load_yaml(path: str | Path) -> Node:
 
 
 def parse_yaml(text: str, file: str) -> Node:
-    """Parse YAML text; `file` is what messages call it. Raises `UserError` when it is not YAML."""
+    """Parse YAML text; `file` is what messages call it.
+
+    Raises:
+        UserError: When it is not YAML.
+    """
     loader = None
     try:
         loader = _SafeLoader(text)

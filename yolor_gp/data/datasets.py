@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
-import yolor_gp.data.labels.labelme_json
+import yolor_gp.data.labels.labelme_json  # noqa: F401
 import yolor_gp.data.labels.voc_xml  # noqa: F401  (both enter what data files may name)
 from yolor_gp.config.data_config import DataConfig, Split
 from yolor_gp.data.detection_dataset import DetectionDataset
@@ -32,7 +32,10 @@ def open_dataset(
 ) -> DetectionDataset:
     """One part of a data set; labels come from the cache when nothing has changed.
 
-    Built-in shapes are drawn first where they are not there yet. Raises `UserError`.
+    Built-in shapes are drawn first where they are not there yet.
+
+    Raises:
+        UserError: When pictures or labels cannot be read or are wrong.
     """
     name = f"{config.file} ({split})"
     opened = selection.of(*_open(config, split), name)

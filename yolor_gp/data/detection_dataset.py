@@ -110,7 +110,11 @@ class DetectionDataset:
         return self.table.instances(index)
 
     def read_original(self, index: int) -> NDArray[np.uint8]:
-        """The picture as it is on disk, u8[H, W, 3] RGB. Raises `UserError` naming the file."""
+        """The picture as it is on disk, u8[H, W, 3] RGB.
+
+        Raises:
+            UserError: When it cannot be read, naming the file.
+        """
         return read_image(self.table.path(index), self.table.size(index))
 
     def read_scaled(self, index: int) -> NDArray[np.uint8]:
@@ -149,7 +153,11 @@ def _bitmap(rings: list[NDArray[np.float32]], size: tuple[int, int]) -> NDArray[
 
 
 def _check_memory(name: str, table: AnnotationTable, image_size: int) -> None:
-    """Refuse a RAM cache that can't fit, before it fills half of the memory."""
+    """Refuse a RAM cache that can't fit, before it fills half of the memory.
+
+    Raises:
+        UserError: When it needs more than is free.
+    """
     long_side = table.sizes.max(axis=1).astype(np.float64)
     needed = int((3 * table.sizes.prod(axis=1) * (image_size / long_side) ** 2).sum())
     available = _available_memory()

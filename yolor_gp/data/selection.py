@@ -44,7 +44,10 @@ class Selection:
     ) -> tuple[AnnotationTable, str, LoadTruth]:
         """Labels, their fingerprint and the truth, as far as selected.
 
-        source: what messages call the data. Raises `UserError` for classes it does not have.
+        source: what messages call the data.
+
+        Raises:
+            UserError: For classes that the data do not have.
         """
         if self.takes_all:
             return table, fingerprint, load_truth
@@ -59,7 +62,11 @@ class Selection:
         return part, digest, lambda: _truth(load_truth(), part, categories, self.single_class)
 
     def _labels(self, names: Sequence[str], source: str) -> list[int]:
-        """The labels of the classes kept."""
+        """The labels of the classes kept.
+
+        Raises:
+            UserError: When the data set has no such class, or one is given twice.
+        """
         wanted = [
             int(word) if word not in names and word.isdecimal() and int(word) < len(names) else word
             for word in self.classes

@@ -50,7 +50,10 @@ def fit_anchors(sizes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     """`count` anchors f64[count, 2] in pixels, small to large: k-means of the boxes' log sizes.
 
     Whether an anchor reaches a box is a matter of ratios, which in logarithms are distances. The
-    same sizes give the same anchors. Raises `UserError` for fewer different boxes than anchors.
+    same sizes give the same anchors.
+
+    Raises:
+        UserError: When there are fewer different boxes than anchors.
     """
     logs = np.log(sizes)
     generator = np.random.default_rng(0)

@@ -49,7 +49,10 @@ def evaluate(
     """The figures of `network` over the images of all processes' loaders, on every process.
 
     The evaluator of the first process has seen every image afterwards (for its results()).
-    Raises `ValidationInterruptedError` when `must_stop()` says so between batches.
+
+    Raises:
+        ValidationInterruptedError: When `must_stop()` says so between batches.
+        ValueError: When the loader's images are not letterboxed.
     """
     context = context or DistributedContext()
     chosen = choose_validation_precision(precision, device)

@@ -64,7 +64,11 @@ class Inference:
 
 
 def check_overlap(iou: float, usual: str) -> None:
-    """Refuse a threshold of non-maximum suppression that cannot be meant. Raises `UserError`."""
+    """Refuse a threshold of non-maximum suppression that cannot be meant.
+
+    Raises:
+        UserError: When it is 0, or no number from 0 to 1.
+    """
     if iou == 0:
         raise UserError(f"--iou 0: would drop every box that touches another; use {usual}")
     if not 0 < iou <= 1:

@@ -68,7 +68,11 @@ class Predictor:
 
 
 def labels_of(wanted: Sequence[str | int] | None, names: Sequence[str]) -> tuple[int, ...] | None:
-    """Labels of classes given by name or number; None for all. Raises `UserError`."""
+    """Labels of classes given by name or number; None for all.
+
+    Raises:
+        UserError: When there is no such class.
+    """
     if wanted is None:
         return None
     if isinstance(wanted, str):

@@ -10,7 +10,6 @@ import logging
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import count
 from pathlib import Path
 from typing import Any, Literal, TypedDict
 
@@ -176,7 +175,11 @@ def request_of(flags: Mapping[str, Any]) -> TrainRequest:
 
 
 def seconds_of(time: float | str) -> float:
-    """Seconds as a number, or as text: 90s, 45m, 1.5h. Raises `UserError`."""
+    """Seconds as a number, or as text: 90s, 45m, 1.5h.
+
+    Raises:
+        UserError: For any other text, and for times that are not positive.
+    """
     if not isinstance(time, str):
         return time
     number, unit = time[:-1], time[-1:]
@@ -221,7 +224,9 @@ def new_run_folder(project: str | Path, name: str = "exp") -> Path:
     Raises:
         UserError: Where it cannot be created.
     """
-    for number in count(1):
+    number = 0
+    while True:
+        number += 1
         folder = Path(project) / (name if number == 1 else f"{name}{number}")
         try:
             folder.mkdir(parents=True)
@@ -234,7 +239,6 @@ def new_run_folder(project: str | Path, name: str = "exp") -> Path:
                 f"{folder}: cannot be created ({error.strerror}); choose another --project"
             ) from None
         return folder
-    raise AssertionError("unreachable")
 
 
 def run_folder(project: str | Path, name: str, *, exist_ok: bool) -> Path:

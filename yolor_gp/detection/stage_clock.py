@@ -37,7 +37,11 @@ class StageClock:
             self._add(name, start)
 
     def waiting(self, items: Iterable[Item], name: str) -> Iterator[Item]:
-        """The items; the time until each is there belongs to the stage."""
+        """The items; the time until each is there belongs to the stage.
+
+        Yields:
+            The items as they come.
+        """
         start = time.perf_counter()
         for item in items:
             self._add(name, start)

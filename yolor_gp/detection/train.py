@@ -163,7 +163,11 @@ def _measure_statistics(
 def _check_statistics(
     config: RunConfig, network: DetectionNetwork, context: DistributedContext
 ) -> None:
-    """Batch normalisation needs more than one value of a channel, also on the coarsest level."""
+    """Batch normalisation needs more than one value of a channel, also on the coarsest level.
+
+    Raises:
+        UserError: When there is only one, with sizes that would do.
+    """
     cells = config.image_size // network.max_stride
     if per_rank_batch_size(config.batch_size, context) * cells**2 < 2:
         raise UserError(

@@ -70,7 +70,11 @@ def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
 
 
 def read_model(path: str | Path) -> ModelSpec:
-    """A model file by path or shipped name, or Darknet's `.cfg`. Raises `UserError`."""
+    """A model file by path or shipped name, or Darknet's `.cfg`.
+
+    Raises:
+        UserError: When it cannot be read or is wrong.
+    """
     return read_darknet_cfg(path).spec if is_darknet_cfg(path) else load_model_spec(path)
 
 
@@ -154,14 +158,22 @@ def open_detector(
 
 
 def load_network(path: str | Path, *, device: str | torch.device = "cpu") -> DetectionNetwork:
-    """The network of a weights file, in eval mode on `device`. Raises `UserError`."""
+    """The network of a weights file, in eval mode on `device`.
+
+    Raises:
+        UserError: When they cannot be read, or do not fit their model.
+    """
     return network_of(read_weights(path), path, device=device)
 
 
 def network_of(
     weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
 ) -> DetectionNetwork:
-    """The network that `weights`, read from `path`, belong to; in eval mode on `device`."""
+    """The network that `weights`, read from `path`, belong to; in eval mode on `device`.
+
+    Raises:
+        UserError: When the weights are only part of a network, or do not fit their model.
+    """
     if weights.partial is not None:
         raise UserError(f"{path}: {weights.partial}; it is only good to train from (--weights)")
     with plugins_named(weights.plugins, path):
@@ -177,7 +189,11 @@ def network_of(
 def build_detector(
     spec: ModelSpec, names: tuple[str, ...] | None, path: str | Path, device: str | torch.device
 ) -> DetectionNetwork:
-    """A detector with fresh weights; `path` is what messages call it. Raises `UserError`."""
+    """A detector with fresh weights; `path` is what messages call it.
+
+    Raises:
+        UserError: When the model file is wrong, or is of a classifier.
+    """
     network = build_network(spec, device=device, names=names)
     if not isinstance(network, DetectionNetwork):
         raise UserError(f"{path}: a classifier; expected a network that detects")
@@ -237,6 +253,12 @@ def plugins_named(plugins: Sequence[str], path: str | Path) -> Iterator[None]:
     """Around the building of a network: what fails names the plugins that its file was made with.
 
     They are never loaded by themselves: the file is somebody else's word.
+
+    Yields:
+        Nothing; the network is built inside.
+
+    Raises:
+        UserError: What was raised inside, with a line that names the plugins.
     """
     try:
         yield

@@ -22,7 +22,10 @@ def largest_batch(
     """The largest power of two, at most `most`, whose forward and backward pass fit `device`.
 
     make_task: builds the task for a batch size, all around one network, whose running statistics
-    are as before afterwards. Raises `UserError` when not even one image fits.
+    are as before afterwards.
+
+    Raises:
+        UserError: When not even one image fits.
     """
     if device.type != "cuda":
         return min(CPU_BATCH, max(most, 1))

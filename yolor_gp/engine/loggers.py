@@ -100,7 +100,11 @@ class RunLog:
     """`metrics.csv` and every logger that was asked for."""
 
     def __init__(self, run: LoggedRun, names: Sequence[str]) -> None:
-        """Open them; `names` have been checked. Raises `UserError` where one cannot be opened."""
+        """Open them; `names` have been checked.
+
+        Raises:
+            UserError: When one cannot be opened.
+        """
         self._table = run.folder / TABLE
         self._loggers = {name: _opened(name, run) for name in names if name != "csv"}
 
@@ -258,7 +262,11 @@ class MlflowLogger:
 
 
 def _flat(config: Mapping[str, Any], prefix: str = "") -> Iterable[tuple[str, Any]]:
-    """Nested values under dotted names."""
+    """Nested values under dotted names.
+
+    Yields:
+        Dotted name and value.
+    """
     for name, value in config.items():
         if isinstance(value, Mapping):
             yield from _flat(value, f"{prefix}{name}.")

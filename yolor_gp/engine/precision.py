@@ -74,7 +74,9 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     """The precision of training.
 
     auto: bfloat16 where the device computes it natively, else float16 on CUDA, else float32.
-    Raises `UserError` for what the device cannot do.
+
+    Raises:
+        UserError: When the name is unknown, or the device cannot do it.
     """
     if name not in PRECISIONS:
         raise UserError(f"--precision {name}: expected one of {', '.join(PRECISIONS)}")
@@ -180,7 +182,10 @@ class LossScaler:
 def training_device(name: str, local_rank: int = 0, processes: int = 1) -> torch.device:
     """The device of this process: `auto`, `cpu`, `cuda` or a bare GPU number as users write.
 
-    Of several processes each takes the GPU of its local rank. Raises `UserError`.
+    Of several processes each takes the GPU of its local rank.
+
+    Raises:
+        UserError: When there is no such device, or several processes would share it.
     """
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"

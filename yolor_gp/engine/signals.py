@@ -31,6 +31,9 @@ class StopRequest:
         """Handle the signals inside the block; outside, everything is as before.
 
         In another thread than the main one, which alone may handle signals, nothing is changed.
+
+        Yields:
+            This request.
         """
         if not _is_main_thread():
             yield self

@@ -69,16 +69,21 @@ class Stepper:
         self._names: list[str] = []
 
     def accumulate(self, batch: TrainingBatch, *, last: bool) -> None:
-        """Add the gradients of `batch`; processes exchange them at the `last` one of a step."""
+        """Add the gradients of `batch`; processes exchange them at the `last` one of a step.
+
+        Raises:
+            UserError: When the device's memory is full.
+            RuntimeError: What else the network raises, as it is.
+        """
         if not self._losses:
             self._buffers.remember()
         try:
             with self._context.backward(self._wrapped, exchange=last):
                 self._forward_backward(batch)
-        except (torch.OutOfMemoryError, RuntimeError) as error:
+        except RuntimeError as error:
             if not _is_out_of_memory(error):
                 raise
-            raise _out_of_memory(batch, self._device) from error
+            raise UserError(_out_of_memory(batch, self._device)) from error
         self._images.append(tuple(meta.path for meta in batch.metas))
 
     def apply(self, received: int | None, watched: tuple[int, ...]) -> StepReport:
@@ -186,9 +191,9 @@ def _is_out_of_memory(error: RuntimeError) -> bool:
     return isinstance(error, torch.OutOfMemoryError) or "can't allocate memory" in str(error)
 
 
-def _out_of_memory(batch: TrainingBatch, device: torch.device) -> UserError:
+def _out_of_memory(batch: TrainingBatch, device: torch.device) -> str:
     count, _, height, width = batch.images.shape
-    return UserError(
+    return (
         f"out of memory on {device} with {count} images of {height} x {width} in this process;"
         f" lower --batch-size (gradients accumulate to the nominal batch, so results stay"
         " comparable), then --img; or use --precision bfloat16 or more processes"

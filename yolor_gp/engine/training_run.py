@@ -116,7 +116,11 @@ def _report(
 def _synchronise(
     task: Task, config: RunConfig, context: DistributedContext, device: torch.device
 ) -> None:
-    """Batch statistics over all processes, where asked for or where each has few images."""
+    """Batch statistics over all processes, where asked for or where each has few images.
+
+    Raises:
+        UserError: When it is asked for on a CPU.
+    """
     if config.sync_batchnorm == "on" and device.type == "cpu":
         raise UserError("--sync-bn on: torch synchronises batch statistics on GPUs only; use off")
     small = config.batch_size // context.size < _SMALL_BATCH

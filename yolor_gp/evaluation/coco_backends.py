@@ -12,7 +12,6 @@ import hotcoco
 import numpy as np
 import pycocotools.coco
 import pycocotools.cocoeval
-import pycocotools.mask
 from numpy.typing import NDArray
 
 from yolor_gp.evaluation.coco_format import ImageResult

@@ -54,8 +54,9 @@ class CocoEvaluator:
     def process(self, image_id: int, detections: Detections) -> None:
         """Add an image's detections, in original pixels; an image met again replaces itself.
 
-        Raises `ValueError` for a label that the truth has no category for, or for masks that are
-        expected and missing.
+        Raises:
+            ValueError: When the truth has no category for a label, or masks are expected and
+                missing.
         """
         labels = len(self.truth.category_ids)
         if len(detections) and not 0 <= int(detections.labels.max()) < labels:
@@ -89,8 +90,10 @@ class CocoEvaluator:
     def evaluate(self) -> EvalResult:
         """The twelve figures and the AP of every class; images without detections count as missed.
 
-        Figures without any truth are -1, as pycocotools has it. Raises `UserError` for detections
-        of images that the truth does not know.
+        Figures without any truth are -1, as pycocotools has it.
+
+        Raises:
+            UserError: When there are detections of images that the truth does not know.
         """
         known = {image["id"] for image in self.coco["images"]}
         strangers = sorted(self._images.keys() - known)

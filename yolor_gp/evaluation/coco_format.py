@@ -60,7 +60,8 @@ class ImageResult:
 def image_result(image_id: int, detections: Detections, *, with_masks: bool) -> ImageResult:
     """What to keep of `detections`, which are in pixels of the original image.
 
-    Raises `ValueError` if masks are wanted and not there, or still in the network's frame.
+    Raises:
+        ValueError: When masks are wanted and not there, or still in the network's frame.
     """
     boxes = xyxy_to_xywh(detections.boxes.cpu().double()).numpy()
     counts = None
@@ -82,7 +83,11 @@ def image_result(image_id: int, detections: Detections, *, with_masks: bool) -> 
 
 
 def result_rows(result: ImageResult, category_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """The COCO results format: {"image_id", "category_id", "bbox", "score", "segmentation"}."""
+    """The COCO results format: {"image_id", "category_id", "bbox", "score", "segmentation"}.
+
+    Yields:
+        One row for each detection.
+    """
     columns = (result.boxes.tolist(), result.scores.tolist(), result.labels.tolist())
     for index, (box, score, label) in enumerate(zip(*columns, strict=True)):
         row = {

@@ -178,7 +178,11 @@ def mistakes(
 def _pairs(
     images: Sequence[ImageResult], truth: dict[str, Any], category_ids: Sequence[int]
 ) -> Iterator[tuple[ImageResult | None, NDArray[np.float64], NDArray[np.int64], NDArray[np.bool_]]]:
-    """Every image of the truth: detections if any, its boxes xywh, their labels, crowd or not."""
+    """Every image of the truth: detections if any, its boxes xywh, their labels, crowd or not.
+
+    Yields:
+        One tuple for each image, in the order of the truth.
+    """
     label_of = {category: label for label, category in enumerate(category_ids)}
     by_image: dict[int, list[dict[str, Any]]] = {image["id"]: [] for image in truth["images"]}
     for annotation in truth["annotations"]:

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-import yolor_gp.export.onnx
+import yolor_gp.export.onnx  # noqa: F401
 import yolor_gp.export.openvino  # noqa: F401  (both enter their format)
 from yolor_gp.errors import UserError
 from yolor_gp.export.formats import Array, Session, format_of
@@ -68,7 +68,11 @@ class ExportedNetwork(nn.Module):
 
     @property
     def spec(self) -> NoReturn:
-        """An exported file has no model file. Raises `UserError`."""
+        """An exported file has no model file.
+
+        Raises:
+            UserError: Always.
+        """
         raise UserError(f"{self.file}: is exported; load the weights it was made of")
 
     def forward(self, images: Tensor) -> Outputs:

@@ -60,7 +60,11 @@ _FORMATS: dict[str, Format] = {}
 
 
 def register_format(found: Format) -> Format:
-    """Enter a format under its name. Raises `ValueError` when name or suffix are taken."""
+    """Enter a format under its name.
+
+    Raises:
+        ValueError: When name or suffix are taken.
+    """
     for known in _FORMATS.values():
         if found.name == known.name or found.suffix == known.suffix:
             raise ValueError(f"export format '{found.name}' ({found.suffix}) is registered twice")
@@ -69,7 +73,11 @@ def register_format(found: Format) -> Format:
 
 
 def find_format(name: str) -> Format:
-    """The format of that name. Raises `UserError` with those that are known."""
+    """The format of that name.
+
+    Raises:
+        UserError: When there is none, with those that are known.
+    """
     if name not in _FORMATS:
         known = ", ".join(_FORMATS)
         raise UserError(f"--format {name}: unknown{did_you_mean(name, _FORMATS)} (known: {known})")

@@ -59,7 +59,11 @@ class Description:
 
     @staticmethod
     def from_json(text: str | None, file: Path) -> Description:
-        """What `to_json` wrote. Raises `UserError` when it is not there, or not of this kind."""
+        """What `to_json` wrote.
+
+        Raises:
+            UserError: When it is not there, or not of this kind.
+        """
         try:
             values: dict[str, Any] = json.loads(text or "")
             values["names"] = tuple(str(name) for name in values["names"])

@@ -150,21 +150,21 @@ def _onnx() -> Any:
         import onnx
         import onnxscript  # noqa: F401  (torch's exporter needs it)
     except ImportError as error:
-        raise _missing(error) from None
+        raise UserError(_missing(error)) from None
     return onnx
 
 
 def _runtime() -> Any:
     try:
         import onnxruntime
-        import onnxruntime.quantization.shape_inference
+        import onnxruntime.quantization.shape_inference  # noqa: F401
     except ImportError as error:
-        raise _missing(error) from None
+        raise UserError(_missing(error)) from None
     return onnxruntime
 
 
-def _missing(error: ImportError) -> UserError:
-    return UserError(f"ONNX: the package {error.name} is missing; pip install 'yolor_gp[export]'")
+def _missing(error: ImportError) -> str:
+    return f"ONNX: the package {error.name} is missing; pip install 'yolor_gp[export]'"
 
 
 ONNX = register_format(Format("onnx", ".onnx", ("float32", "int8"), _write, _open))

@@ -37,7 +37,11 @@ class Differences:
 
 
 def pictures(data: str | Path | None, size: int, count: int) -> Iterator[Array]:
-    """Letterboxed pictures f32[1, 3, size, size]: of the validation set, or built-in scenes."""
+    """Letterboxed pictures f32[1, 3, size, size]: of the validation set, or built-in scenes.
+
+    Yields:
+        `count` of them, or all there are.
+    """
     if data is None:
         chance = np.random.default_rng(0)
         found = (draw_scene(chance, size, 8).image for _ in range(count))

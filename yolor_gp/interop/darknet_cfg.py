@@ -64,7 +64,11 @@ def is_darknet_cfg(path: str | Path) -> bool:
 
 
 def read_darknet_cfg(path: str | Path) -> DarknetModel:
-    """Read a `.cfg`. Raises `UserError` with a line for what is wrong, naming file and line."""
+    """Read a `.cfg`.
+
+    Raises:
+        UserError: With a line for what is wrong, naming file and line.
+    """
     file = Path(path)
     try:
         if file.stat().st_size > _MOST_BYTES:
@@ -78,7 +82,11 @@ def read_darknet_cfg(path: str | Path) -> DarknetModel:
 
 
 def parse_darknet_cfg(text: str, file: str) -> DarknetModel:
-    """As `read_darknet_cfg`, of its text."""
+    """As `read_darknet_cfg`, of its text.
+
+    Raises:
+        UserError: As there.
+    """
     sections = list(read_sections(text, file))
     if not sections or sections[0].kind != "net":
         raise UserError(f"{file}: expected a Darknet .cfg, which begins with [net]")
@@ -109,7 +117,11 @@ class _Reader:
         self.classes: int | None = None
 
     def model(self) -> DarknetModel:
-        """The whole of it. Raises `UserError`."""
+        """The whole of it.
+
+        Raises:
+            UserError: When a section is not supported or wrong, or the network ends in no head.
+        """
         if self.net.number("channels", 3, 1) != 3:
             raise self.net.fail("expected 3 channels, red, green and blue", "channels")
         readers: dict[str, Callable[[int, Section], None]] = {

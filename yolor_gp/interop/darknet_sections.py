@@ -121,7 +121,14 @@ class Section:
 
 
 def read_sections(text: str, file: str) -> Iterator[Section]:
-    """Every section, [net] among them. Raises `UserError` for a line that is none."""
+    """Every section, [net] among them.
+
+    Yields:
+        The sections, in the order of the file.
+
+    Raises:
+        UserError: For a line that belongs to none.
+    """
     current: Section | None = None
     count = 0
     for number, line in enumerate(text.splitlines(), start=1):

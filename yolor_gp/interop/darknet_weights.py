@@ -62,7 +62,11 @@ def is_darknet_weights(path: str | Path) -> bool:
 
 
 def cfg_beside(path: str | Path) -> Path:
-    """The `.cfg` of the same name beside a weights file. Raises `UserError` when there is none."""
+    """The `.cfg` of the same name beside a weights file.
+
+    Raises:
+        UserError: When there is none.
+    """
     file = Path(path)
     stem = _PARTIAL.sub("", file.name)
     cfg = file.with_name(stem.removesuffix(".weights").removesuffix(".WEIGHTS") + ".cfg")
@@ -124,7 +128,11 @@ def _shapes(model: DarknetModel) -> dict[str, tuple[int, ...]]:
 
 
 def _header(start: bytes, file: Path) -> tuple[int, int]:
-    """How long the header is, and the images seen: of 8 bytes since version 0.2."""
+    """How long the header is, and the images seen: of 8 bytes since version 0.2.
+
+    Raises:
+        UserError: When it is not Darknet's.
+    """
     if len(start) < 16:
         raise UserError(f"{file}: {len(start)} bytes are no Darknet weights")
     major, minor, _ = struct.unpack("<3i", start[:12])
@@ -150,7 +158,11 @@ def _count(
     numbers: int,
     rest: int,
 ) -> int:
-    """How many convolutions the file holds. Raises `UserError` unless it ends after one."""
+    """How many convolutions the file holds.
+
+    Raises:
+        UserError: When it does not end after one.
+    """
     used = 0
     for count, one in enumerate(model.convolutions):
         if used == numbers and count and not rest:

@@ -124,7 +124,11 @@ def _layers(candidate: Mapping[Any, Any]) -> Layers:
 
 
 def _spec(file: str, layers: Layers) -> ModelSpec:
-    """yolor-elan without masks, of the width of the first layer and the classes of the last."""
+    """yolor-elan without masks, of the width of the first layer and the classes of the last.
+
+    Raises:
+        UserError: When these are missing, or of no width or classes that YOLOv7 has.
+    """
     first = layers[min(layers)].get("conv.weight")
     last = layers[max(layers)].get("heads.0.head_conv.weight")
     if first is None or last is None or not (first.shape and last.shape):
@@ -140,7 +144,11 @@ def _spec(file: str, layers: Layers) -> ModelSpec:
 
 
 def _own_parts(network: DetectionNetwork) -> Iterator[tuple[str, nn.Module]]:
-    """The prefix of the names, and the block, of what has a number there, in its order."""
+    """The prefix of the names, and the block, of what has a number there, in its order.
+
+    Yields:
+        Prefix and block, in the order of the numbers.
+    """
     for index, layer in enumerate(network.layers):
         if isinstance(layer, SPPCSPC):
             yield f"layers.{index}.", layer

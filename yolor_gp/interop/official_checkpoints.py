@@ -21,7 +21,9 @@ def import_official(path: str | Path) -> tuple[ModelSpec, dict[str, Tensor], tup
 
     The network is described by the YAML dictionary inside; averaged weights (EMA) are preferred.
     `build_network(spec, names=names).load_state_dict(weights)` fits strictly.
-    Raises `UserError`: not such a checkpoint, refused, damaged, or tensors that do not fit.
+
+    Raises:
+        UserError: When it is not such a checkpoint, refused or damaged, or tensors do not fit.
     """
     archive = open_torch_archive(path)
     model = find_model(archive)
@@ -34,7 +36,11 @@ def import_official(path: str | Path) -> tuple[ModelSpec, dict[str, Tensor], tup
 
 
 def _head(model: OfficialModule) -> str:
-    """The name of the last layer, `model.24`."""
+    """The name of the last layer, `model.24`.
+
+    Raises:
+        UserError: When layers are not numbered one after the other.
+    """
     layers = model.modules.get("model")
     children = [] if layers is None else list(layers.state.get("_modules", {}))
     if not children or children != [str(index) for index in range(len(children))]:

@@ -32,7 +32,8 @@ class OfficialModule:
 def find_model(archive: TorchArchive) -> OfficialModule:
     """The network in a checkpoint: the averaged one (EMA) where present, else the raw one.
 
-    Raises `UserError` when there is none.
+    Raises:
+        UserError: When there is none, or one with too many modules.
     """
     root = archive.root
     candidates = [root]
@@ -77,7 +78,14 @@ def _own_tensors(file: str, name: str, module: Instance) -> Iterator[tuple[str, 
 
 
 def _named(file: str, module: Instance, kind: str) -> Iterator[tuple[str, Any]]:
-    """The children of a kind that are not None, each under a word."""
+    """The children of a kind that are not None, each under a word.
+
+    Yields:
+        Word and child.
+
+    Raises:
+        UserError: When they are no dictionary, or one is called by something else.
+    """
     children = module.state.get(kind, {})
     if not isinstance(children, dict):
         raise UserError(f"{file}: damaged: {kind} of {module.kind} is {describe(children)}")

@@ -53,7 +53,11 @@ _LEVEL = {"conv": "m", "implicit_add": "ia", "implicit_multiply": "im"}
 
 
 def official_names(network: DetectionNetwork) -> Iterator[tuple[str, str]]:
-    """(own name, official name) of every module of `network` that has a counterpart."""
+    """(own name, official name) of every module of `network` that has a counterpart.
+
+    Yields:
+        Each pair of names once.
+    """
     for index, layer in enumerate(network.layers):
         yield from _pairs(layer, f"layers.{index}", f"model.{index}")
     head, official = network.anchor_head, f"model.{len(network.layers)}"

@@ -25,7 +25,9 @@ def read_spec(archive: TorchArchive, model: OfficialModule, head: str) -> ModelS
     """The network's description: the YAML dictionary inside, with the head's classes and anchors.
 
     head: the name of the head among the checkpoint's modules, `model.24`.
-    Raises `UserError` when the dictionary is missing or is no model file.
+
+    Raises:
+        UserError: When the dictionary is missing or is no model file.
     """
     settings = model.root.state.get("yaml")
     if not isinstance(settings, dict):
@@ -85,7 +87,11 @@ class _Plain:
 
 
 def _check_size(model: OfficialModule, settings: dict[str, Any]) -> None:
-    """A few words of a model file may ask for endless layers: no more than the file's modules."""
+    """A few words of a model file may ask for endless layers: no more than the file's modules.
+
+    Raises:
+        UserError: When it asks for more, or holds what is no layer.
+    """
     layers = 0
     for section in ("backbone", "head"):
         for layer in settings.get(section) or ():
@@ -103,7 +109,11 @@ def _check_size(model: OfficialModule, settings: dict[str, Any]) -> None:
 
 
 def _anchors(archive: TorchArchive, model: OfficialModule, head: str, written: Any) -> Any:
-    """Anchor sizes in pixels: as written in the model file, unless training changed them."""
+    """Anchor sizes in pixels: as written in the model file, unless training changed them.
+
+    Raises:
+        UserError: When the head has none, or of another shape.
+    """
     anchors, stride = model.tensors.get(f"{head}.anchors"), model.setting(head, "stride")
     if anchors is None or not isinstance(stride, TensorReference):
         raise UserError(

@@ -30,8 +30,9 @@ def map_tensors(
 ) -> dict[str, Tensor]:
     """A state dict for `network` (which may be on the meta device): float32, by our names.
 
-    Raises `UserError` with a line per tensor that is missing, left over or of another shape, and
-    per layer that was built in another way.
+    Raises:
+        UserError: With a line per tensor that is missing, left over or of another shape, and per
+            layer that was built in another way.
     """
     wanted = network.state_dict()
     chosen: dict[str, TensorReference] = {}
@@ -89,7 +90,11 @@ def _is_unused_multiplier(
 
 
 def _differences(module: nn.Module, model: OfficialModule, official: str) -> Iterator[str]:
-    """How the recorded layer was built in another way than ours, where no shape would tell."""
+    """How the recorded layer was built in another way than ours, where no shape would tell.
+
+    Yields:
+        A line for each difference.
+    """
     if isinstance(module, nn.Conv2d):
         for key in _GEOMETRY:
             yield from _compared(official, key, model.setting(official, key), getattr(module, key))

@@ -43,6 +43,9 @@ def check_key(key: object) -> Any:
     """A dictionary key or set member: a flat value whose hash costs nothing to compute.
 
     Nested tuples (unbounded recursion in `hash`) and integers made to collide are refused.
+
+    Raises:
+        PickleRefusedError: For any other key.
     """
     if isinstance(key, str | bytes) and len(key) <= _MAX_KEY:
         return key

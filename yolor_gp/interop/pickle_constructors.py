@@ -64,7 +64,11 @@ def _ordered_dict(items: object = ()) -> Any:
 
 
 def _attribute(owner: object, name: object) -> Global:
-    """`getattr(Detect, "forward")`: official segment heads keep their parent's method."""
+    """`getattr(Detect, "forward")`: official segment heads keep their parent's method.
+
+    Raises:
+        PickleRefusedError: When the owner is no class, or the name is private or no name.
+    """
     if not is_class(owner) or not isinstance(name, str):
         raise PickleRefusedError(f"it calls getattr on {describe(owner)}")
     if name.startswith("_") or not IDENTIFIER.fullmatch(name[:MAX_NAME]):

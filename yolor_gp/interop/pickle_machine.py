@@ -59,7 +59,11 @@ class PickleMachine:
         }  # fmt: skip
 
     def step(self, name: str, argument: Any) -> None:  # noqa: C901, PLR0912 a list of opcodes
-        """Carry out one opcode."""
+        """Carry out one opcode.
+
+        Raises:
+            PickleRefusedError: When no checkpoint needs it, or it does not fit what came before.
+        """
         if name in _CONSTANTS:
             self.stack.append(_CONSTANTS[name])
         elif name in _LITERALS:
@@ -90,19 +94,31 @@ class PickleMachine:
             )
 
     def result(self) -> Any:
-        """What the pickle holds."""
+        """What the pickle holds.
+
+        Raises:
+            PickleRefusedError: When the stack does not hold exactly one value.
+        """
         if len(self.stack) != 1 or self.marks:
             raise PickleRefusedError("damaged pickle (it ends in the middle of a value)")
         return self.stack[0]
 
     def top(self) -> Any:
-        """The last value, which stays on the stack."""
+        """The last value, which stays on the stack.
+
+        Raises:
+            PickleRefusedError: When there is none since the last mark.
+        """
         if not self.stack or (self.marks and self.marks[-1] == len(self.stack)):
             raise PickleRefusedError("damaged pickle (a value is missing)")
         return self.stack[-1]
 
     def pop(self, count: int) -> list[Any]:
-        """Take the last `count` values."""
+        """Take the last `count` values.
+
+        Raises:
+            PickleRefusedError: When there are fewer since the last mark.
+        """
         if len(self.stack) - (self.marks[-1] if self.marks else 0) < count:
             raise PickleRefusedError("damaged pickle (a value is missing)")
         values = self.stack[-count:]
@@ -110,7 +126,11 @@ class PickleMachine:
         return values
 
     def pop_mark(self) -> list[Any]:
-        """Take every value since the last mark."""
+        """Take every value since the last mark.
+
+        Raises:
+            PickleRefusedError: When there is no mark.
+        """
         if not self.marks:
             raise PickleRefusedError("damaged pickle (a mark is missing)")
         start = self.marks.pop()
@@ -119,7 +139,11 @@ class PickleMachine:
         return values
 
     def extend(self, items: list[Any]) -> list[Any]:
-        """Append to the list below."""
+        """Append to the list below.
+
+        Raises:
+            PickleRefusedError: When there is none.
+        """
         target = self.pop(1)[0]
         if not isinstance(target, list):
             raise PickleRefusedError(f"it appends to {describe(target)}")
@@ -127,7 +151,11 @@ class PickleMachine:
         return target
 
     def fill(self, items: list[Any]) -> dict[Any, Any]:
-        """Set items of the dictionary below."""
+        """Set items of the dictionary below.
+
+        Raises:
+            PickleRefusedError: When there is none, or an item is wrong.
+        """
         target = self.pop(1)[0]
         if not isinstance(target, dict):
             raise PickleRefusedError(f"it sets items of {describe(target)}")
@@ -135,7 +163,11 @@ class PickleMachine:
 
     @staticmethod
     def set_items(target: dict[Any, Any], items: list[Any]) -> dict[Any, Any]:
-        """Keys and values in turn."""
+        """Keys and values in turn.
+
+        Raises:
+            PickleRefusedError: When a value is missing, or a key is not a harmless one.
+        """
         if len(items) % 2:
             raise PickleRefusedError("damaged pickle (a dictionary key without its value)")
         for key, value in zip(items[::2], items[1::2], strict=True):
@@ -149,7 +181,11 @@ class PickleMachine:
         return target
 
     def add_marked(self) -> set[Any]:
-        """Add members to the set below the mark."""
+        """Add members to the set below the mark.
+
+        Raises:
+            PickleRefusedError: When there is no mark or no set, or a member is not a harmless one.
+        """
         items = self.pop_mark()
         target = self.pop(1)[0]
         if not isinstance(target, set):
@@ -157,7 +193,11 @@ class PickleMachine:
         return self.add_items(target, items)
 
     def load_storage(self) -> StorageReference:
-        """Refer to numbers stored elsewhere in the file."""
+        """Refer to numbers stored elsewhere in the file.
+
+        Raises:
+            PickleRefusedError: When the same numbers were described in another way before.
+        """
         storage = pickle_names.load_storage(self.pop(1)[0])
         known = self.storages.setdefault(storage.key, storage)
         if (known.dtype, known.length) != (storage.dtype, storage.length):
@@ -171,21 +211,33 @@ class PickleMachine:
         return pickle_names.call(function, arguments)
 
     def charge(self, values: tuple[Any, ...]) -> None:
-        """Count what is about to be copied."""
+        """Count what is about to be copied.
+
+        Raises:
+            PickleRefusedError: When it is more than a whole checkpoint needs.
+        """
         sizes = (len(v) for v in values if isinstance(v, str | bytes | list | tuple | dict | set))
         self.may_copy -= sum(sizes)
         if self.may_copy < 0:
             raise PickleRefusedError("it copies the same values over and over")
 
     def new_with_keywords(self) -> Instance:
-        """`cls.__new__(cls, *arguments, **keywords)`, recorded without the keywords."""
+        """`cls.__new__(cls, *arguments, **keywords)`, recorded without the keywords.
+
+        Raises:
+            PickleRefusedError: When the keywords are no dictionary, or `cls` is no class.
+        """
         kind, arguments, keywords = self.pop(3)
         if not isinstance(keywords, dict):
             raise PickleRefusedError("damaged pickle (keyword arguments are no dictionary)")
         return new_instance(kind, arguments)
 
     def build(self) -> Any:
-        """Give a recorded object its `__dict__`; attributes of dictionaries are dropped."""
+        """Give a recorded object its `__dict__`; attributes of dictionaries are dropped.
+
+        Raises:
+            PickleRefusedError: When it is anything else.
+        """
         target, state = self.pop(2)
         if isinstance(target, Instance):
             parts = state[:2] if isinstance(state, tuple) else (state,)
@@ -199,14 +251,22 @@ class PickleMachine:
 
 
 def find_global(module: object, name: object = "") -> Any:
-    """An allowed name."""
+    """An allowed name.
+
+    Raises:
+        PickleRefusedError: When it is not among the allowed ones.
+    """
     if not isinstance(module, str) or not isinstance(name, str):
         raise PickleRefusedError("damaged pickle (a class without a name)")
     return pickle_names.find_name(module, name)
 
 
 def new_instance(kind: object, arguments: object) -> Instance:
-    """Record an object of a class that is not imported."""
+    """Record an object of a class that is not imported.
+
+    Raises:
+        PickleRefusedError: When `kind` is no class, or the arguments are no tuple.
+    """
     if not isinstance(kind, Global) or not pickle_classes.is_class(kind):
         raise PickleRefusedError(f"it makes an object of {describe(kind)}")
     if not isinstance(arguments, tuple):

@@ -40,7 +40,11 @@ _RENAMED_MODULES = {
 
 
 def find_name(module: str, name: str) -> Global | torch.dtype:
-    """Look a global up in the allow-list. Raises `PickleRefusedError` with the name asked for."""
+    """Look a global up in the allow-list.
+
+    Raises:
+        PickleRefusedError: When it is not there, with the name asked for.
+    """
     if len(module) > MAX_NAME or len(name) > MAX_NAME:
         raise PickleRefusedError(f"it asks for {module[:50]}.{name[:50]}..., which is no name")
     wanted = Global(_RENAMED_MODULES.get(module, module), name)
@@ -54,7 +58,11 @@ def find_name(module: str, name: str) -> Global | torch.dtype:
 
 
 def call(function: object, arguments: object) -> Any:
-    """What calling an allowed name would have given, as inert values."""
+    """What calling an allowed name would have given, as inert values.
+
+    Raises:
+        PickleRefusedError: When the name is not allowed, or the arguments do not fit.
+    """
     if not isinstance(function, Global) or _key(function) not in CONSTRUCTORS:
         raise PickleRefusedError(f"it calls {describe(function)}, which no checkpoint needs")
     if not isinstance(arguments, tuple):
@@ -66,7 +74,11 @@ def call(function: object, arguments: object) -> Any:
 
 
 def load_storage(identifier: object) -> StorageReference:
-    """The storage behind a persistent id: ('storage', type, key, device, length)."""
+    """The storage behind a persistent id: ('storage', type, key, device, length).
+
+    Raises:
+        PickleRefusedError: When torch.save does not write such an id.
+    """
     match identifier:
         case ("storage", Global() as kind, str() as key, str(), int() as length, *rest) if (
             _is_storage(kind) and len(key) <= MAX_NAME and 0 <= length < MAX_LENGTH

@@ -22,8 +22,11 @@ MAX_OPERATIONS = 3_000_000  # the largest official checkpoints need some hundred
 def read_pickle(stream: IO[bytes], storages: dict[str, StorageReference] | None = None) -> Any:
     """Read one pickle from `stream`, leaving it after the last byte read.
 
-    Returns plain Python values and the records of `pickle_values`; every storage the pickle
-    refers to is added to `storages` by its key. Raises `PickleRefusedError`.
+    Returns plain Python values and the records of `pickle_values`; every storage the pickle refers
+    to is added to `storages` by its key.
+
+    Raises:
+        PickleRefusedError: For anything that no checkpoint needs.
     """
     machine = PickleMachine({} if storages is None else storages)
     with warnings.catch_warnings():  # pickletools warns of damaged escapes in strings

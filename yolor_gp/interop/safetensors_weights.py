@@ -26,7 +26,8 @@ def save_safetensors(
 ) -> None:
     """Write a network's weights, its model file and its class names; all or nothing.
 
-    Raises `UserError` when the file cannot be written.
+    Raises:
+        UserError: When the file cannot be written.
     """
     tensors = {
         name: tensor.detach().cpu().contiguous().clone() for name, tensor in state_dict.items()
@@ -45,7 +46,8 @@ def save_safetensors(
 def load_safetensors(path: str | Path) -> tuple[ModelSpec, dict[str, Tensor], tuple[str, ...]]:
     """The model file, the weights and the class names that `save_safetensors` wrote.
 
-    Raises `UserError` when the file is missing, damaged or was written by another program.
+    Raises:
+        UserError: When the file is missing, damaged or was written by another program.
     """
     file = Path(path)
     if not file.is_file():

@@ -46,7 +46,11 @@ class TorchArchive:
     read_storage: Callable[[str], bytes]
 
     def tensors(self, references: Mapping[str, TensorReference]) -> dict[str, Tensor]:
-        """Load tensors by name; floating point numbers become float32. Raises `UserError`."""
+        """Load tensors by name; floating point numbers become float32.
+
+        Raises:
+            UserError: When they are damaged, or share the same numbers over and over.
+        """
         loaded: dict[str, Tensor] = {}
         storages: dict[tuple[str, torch.dtype], Tensor] = {}
         copied = 0
@@ -68,7 +72,7 @@ class TorchArchive:
         try:
             content = self.read_storage(reference.key)
         except _CONTAINER_ERRORS as error:
-            raise _unreadable(self.file, error) from None
+            raise UserError(_unreadable(self.file, error)) from None
         expected = reference.length * reference.dtype.itemsize
         if len(content) != expected:
             raise UserError(
@@ -85,8 +89,9 @@ class TorchArchive:
 def open_torch_archive(path: str | Path) -> TorchArchive:
     """Read a file torch.save wrote without running anything in it.
 
-    Raises `UserError`: not readable, not such a file, damaged, or refused with the name that its
-    pickle asked for.
+    Raises:
+        UserError: When it is not readable, not such a file, damaged, or refused, with the name that
+            its pickle asked for.
     """
     file = Path(path)
     try:
@@ -102,12 +107,12 @@ def open_torch_archive(path: str | Path) -> TorchArchive:
             f"{file}: refused: {error}; nothing in it was run. Get the file from a source you trust"
         ) from None
     except _CONTAINER_ERRORS as error:
-        raise _unreadable(str(file), error) from None
+        raise UserError(_unreadable(str(file), error)) from None
 
 
-def _unreadable(file: str, error: Exception) -> UserError:
+def _unreadable(file: str, error: Exception) -> str:
     reason = " ".join(str(error).split())[:150] or type(error).__name__
-    return UserError(
+    return (
         f"{file}: not a checkpoint that torch.save wrote, or damaged ({reason}); "
         "download or save it again"
     )
@@ -136,7 +141,11 @@ def _open_zip(file: str, content: bytes) -> TorchArchive:
 
 
 def _open_legacy(file: str, content: bytes) -> TorchArchive:
-    """Magic number, version, system facts, the value, the storage keys, then each storage."""
+    """Magic number, version, system facts, the value, the storage keys, then each storage.
+
+    Raises:
+        ValueError: When one of these is missing or damaged.
+    """
     stream = io.BytesIO(content)
     if not content.startswith(b"\x80") or read_pickle(stream) != _LEGACY_MAGIC:
         raise ValueError("it begins like neither of torch's formats")

@@ -32,7 +32,11 @@ _measures: dict[str, BoxIou] = {
 
 
 def register_box_iou(name: str) -> Callable[[BoxIou], BoxIou]:
-    """Enter a measure that recipes may name in `loss.box_iou`. Raises `ValueError` when taken."""
+    """Enter a measure that recipes may name in `loss.box_iou`.
+
+    Raises:
+        ValueError: When the name is taken.
+    """
 
     def enter(measure: BoxIou) -> BoxIou:
         if name in _measures:
@@ -44,7 +48,11 @@ def register_box_iou(name: str) -> Callable[[BoxIou], BoxIou]:
 
 
 def find_box_iou(name: str) -> BoxIou:
-    """The measure of that name. Raises `UserError` naming those there are."""
+    """The measure of that name.
+
+    Raises:
+        UserError: When there is none, naming those there are.
+    """
     if name not in _measures:
         known = ", ".join(_measures)
         raise UserError(

@@ -96,7 +96,11 @@ class VideoFileWriter:
 
 
 def write_image(path: Path, picture: NDArray[np.uint8]) -> None:
-    """Write u8[H, W, 3] RGB in the format of the suffix. Raises `UserError`."""
+    """Write u8[H, W, 3] RGB in the format of the suffix.
+
+    Raises:
+        UserError: When it cannot be written.
+    """
     if not cv2.imwrite(str(path), cv2.cvtColor(picture, cv2.COLOR_RGB2BGR)):
         raise UserError(
             f"{path}: cannot be written; check the folder and that the disk is not full"

@@ -75,7 +75,7 @@ def open_any(source: AnySource, channels: Channels = "rgb") -> Source:
         return Pictures([source], channels)
     if isinstance(source, Iterable):
         return Pictures(source, channels)
-    raise _unknown("the source", source)
+    raise UserError(_unknown("the source", source))
 
 
 def _count(item: object) -> int:
@@ -83,7 +83,14 @@ def _count(item: object) -> int:
 
 
 def _pictures(item: object, channels: Channels, name: str) -> Iterator[NDArray[np.uint8]]:
-    """u8[H, W, 3] RGB each. Raises `UserError` calling the item `name`."""
+    """The pictures that an item stands for: one, or as many as are stacked.
+
+    Yields:
+        u8[H, W, 3] RGB each.
+
+    Raises:
+        UserError: When it is no picture, calling it `name`.
+    """
     if isinstance(item, Image.Image):
         yield np.asarray(ImageOps.exif_transpose(item).convert("RGB"))
     elif isinstance(item, np.ndarray | Tensor) and item.ndim == 4:
@@ -94,7 +101,7 @@ def _pictures(item: object, channels: Channels, name: str) -> Iterator[NDArray[n
     elif isinstance(item, np.ndarray):
         yield _of_array(item, channels, name)
     else:
-        raise _unknown(name, item)
+        raise UserError(_unknown(name, item))
 
 
 def _of_array(array: NDArray[np.generic], channels: Channels, name: str) -> NDArray[np.uint8]:
@@ -127,8 +134,8 @@ def _of_tensor(tensor: Tensor, name: str) -> NDArray[np.uint8]:
     return np.ascontiguousarray(values.numpy().astype(np.uint8).transpose(1, 2, 0))
 
 
-def _unknown(name: str, found: object) -> UserError:
-    return UserError(
+def _unknown(name: str, found: object) -> str:
+    return (
         f"{name}: expected a path, an address, a camera number, an array, a PIL image, a tensor or"
         f" an iterable of these, found {type(found).__name__}"
     )

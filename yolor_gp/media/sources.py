@@ -99,7 +99,10 @@ def open_source(text: str) -> Source:
 
     A number is a camera (unless a file has that name), an address with a scheme a stream, a `.txt`
     file a list of paths (relative to itself), a folder all its images and videos; `*`, `?` and `[`
-    make a glob (`**` for all depths). Raises `UserError` where there is nothing to look at.
+    make a glob (`**` for all depths).
+
+    Raises:
+        UserError: When there is nothing to look at.
     """
     path = Path(text)
     if not text.strip():

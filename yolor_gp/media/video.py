@@ -148,7 +148,11 @@ class LiveStream:
 
 
 def open_capture(address: int | str, problem: str) -> Any:
-    """An open `cv2.VideoCapture`, turned as the video's rotation says; else `UserError`."""
+    """An open `cv2.VideoCapture`, turned as the video's rotation says.
+
+    Raises:
+        UserError: With the text `problem`, when it cannot be opened.
+    """
     capture = cv2.VideoCapture(address)
     if not capture.isOpened():
         raise UserError(problem)

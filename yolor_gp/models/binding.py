@@ -107,7 +107,11 @@ def _place(layer: LayerSpec, name: str) -> Any:
 
 
 def _checked(parameter: Parameter, value: Any, spec: ModelSpec) -> Any:
-    """The value with constants resolved, as the annotation wants it. Raises `ValueError`."""
+    """The value with constants resolved, as the annotation wants it.
+
+    Raises:
+        ValueError: When it is of another kind or out of bounds.
+    """
     value = _with_constants(value, spec)
     try:
         # Strict, and as JSON, where a list may stand for a tuple.
@@ -119,7 +123,11 @@ def _checked(parameter: Parameter, value: Any, spec: ModelSpec) -> Any:
 
 
 def _with_constants(value: Any, spec: ModelSpec) -> Any:
-    """The words official files write in arguments: no expression is ever evaluated."""
+    """The words official files write in arguments: no expression is ever evaluated.
+
+    Raises:
+        ValueError: When it names anchors and the file gives none.
+    """
     if isinstance(value, list):
         return [_with_constants(item, spec) for item in value]
     if not isinstance(value, str):

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import torch
 
-import yolor_gp.models.blocks
+import yolor_gp.models.blocks  # noqa: F401
 import yolor_gp.models.heads  # noqa: F401  (both enter what model files may name)
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
@@ -49,8 +49,10 @@ def build_network(
 ) -> DetectionNetwork | ClassifierNetwork:
     """Build the network of `spec` on `device`, in training mode, with fresh weights.
 
-    names: of the classes; "class 0", ... when absent. Raises one `UserError` with every problem
-    of the file before anything is built.
+    names: of the classes; "class 0", ... when absent.
+
+    Raises:
+        UserError: With every problem of the file, before anything is built.
     """
     plans = plan_network(spec)
     with torch.device(device):

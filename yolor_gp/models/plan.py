@@ -48,7 +48,11 @@ class LayerPlan:
 
 
 def plan_network(spec: ModelSpec) -> list[LayerPlan]:
-    """Check the whole of `spec`. Raises one `UserError` with every problem, in order of lines."""
+    """Check the whole of `spec`.
+
+    Raises:
+        UserError: With every problem, in the order of lines.
+    """
     checker = _Checker(spec)
     for layer in spec.layers:
         checker.add(layer)
@@ -204,7 +208,11 @@ def max_stride(plans: Sequence[LayerPlan]) -> int:
 
 
 def check_image_size(size: int, stride: int) -> None:
-    """Refuse a side of the input, in pixels, that `stride` does not divide. Raises `UserError`."""
+    """Refuse a side of the input, in pixels, that `stride` does not divide.
+
+    Raises:
+        UserError: When it does not, with sizes that would do.
+    """
     if size < 1 or size % stride:
         lower = max(size // stride, 1) * stride
         raise UserError(

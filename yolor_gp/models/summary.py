@@ -79,8 +79,11 @@ class ModelSummary:
 def summarize(network_or_spec: Network | ModelSpec, size: int | None = None) -> ModelSummary:
     """Count a network without touching it.
 
-    size: of the square image, a multiple of the network's largest stride; 640 for detectors and
-    256 for classifiers when None. Raises `UserError` when the spec or the size is wrong.
+    size: of the square image, a multiple of the network's largest stride; 640 for detectors and 256
+    for classifiers when None.
+
+    Raises:
+        UserError: When the spec or the size is wrong.
     """
     given = network_or_spec
     spec: ModelSpec = given if isinstance(given, ModelSpec) else given.spec

@@ -67,6 +67,9 @@ def letterbox_geometry(
     rectangular: pad only to the next multiple of `stride` instead of to the whole target;
     scale_up: False leaves images smaller than the target as they are. Of an odd padding, the
     greater half goes below and to the right.
+
+    Raises:
+        ValueError: When a side is below one pixel.
     """
     height, width = original_size
     target_height, target_width = (target, target) if isinstance(target, int) else target
@@ -119,7 +122,11 @@ def resize(image: NDArray[np.uint8], size: tuple[int, int]) -> NDArray[np.uint8]
 def place(
     image: NDArray[np.uint8], letterbox: Letterbox, fill: int = PADDING_GREY
 ) -> NDArray[np.uint8]:
-    """u8[H, W, 3] of the original size -> u8[h, w, 3] of the output size."""
+    """u8[H, W, 3] of the original size -> u8[h, w, 3] of the output size.
+
+    Raises:
+        ValueError: When the image has another size than the letterbox was made for.
+    """
     if image.shape[:2] != letterbox.original_size:
         raise ValueError(
             f"place: expected an image of {letterbox.original_size}, got {image.shape[:2]}"

@@ -96,7 +96,11 @@ def masks_in_boxes(
 def _groups(
     coefficients: NDArray[np.float32], windows: NDArray[np.int64], rows: Axis, columns: Axis
 ) -> Iterator[Group]:
-    """The masks that have pixels, those of like height together."""
+    """The masks that have pixels, those of like height together.
+
+    Yields:
+        Groups of masks, each of at most about `_GROUP_CELLS` cells of prototypes.
+    """
     drawn = np.flatnonzero((windows[:, 2:] > windows[:, :2]).all(axis=1))
     left, top, right, bottom = windows[drawn].T
     row_cells, column_cells = rows.cells_of(top, bottom), columns.cells_of(left, right)

@@ -12,7 +12,11 @@ def check_tensor(
     shape: tuple[int | None, ...],
     dtype: torch.dtype | tuple[torch.dtype, ...] | None = None,
 ) -> None:
-    """Raise `ValueError` unless `tensor` has `shape` (None: any length) and one of `dtype`."""
+    """Refuse a tensor that has not `shape` (None: any length) and one of `dtype`.
+
+    Raises:
+        ValueError: When it has not, with what was expected and what was found.
+    """
     same_rank = tensor.ndim == len(shape)
     if not same_rank or any(
         expected is not None and expected != actual

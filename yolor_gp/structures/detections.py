@@ -144,7 +144,8 @@ class Detections:
         sigmoid(coefficients @ prototypes), padding cut off, upsampled bilinearly, kept inside the
         box where they exceed `mask_threshold`.
 
-        Raises `ValueError` if these detections are not in the letterbox's frame.
+        Raises:
+            ValueError: When these detections are not in the letterbox's frame.
         """
         if self.image_size != letterbox.output_size or isinstance(self.masks, BoxMasks):
             raise ValueError(

@@ -43,6 +43,9 @@ def draw_detections(
     """A copy of `image` (u8[H, W, 3] RGB) with what was found in it, the best on top.
 
     `detections` are in pixels of this image; masks not drawn yet (`PrototypeMasks`) are left out.
+
+    Raises:
+        ValueError: When the detections are of an image of another size.
     """
     height, width = image.shape[:2]
     if detections.image_size != (height, width):

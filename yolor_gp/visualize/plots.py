@@ -121,7 +121,11 @@ def plot_confusion(
     path: str | Path,
     title: str = "share of each class's truth",
 ) -> None:
-    """matrix: counts [C + 1, C + 1], truth down, prediction across, the last for background."""
+    """matrix: counts [C + 1, C + 1], truth down, prediction across, the last for background.
+
+    Raises:
+        ValueError: When the matrix does not fit the names.
+    """
     counts = np.asarray(matrix, dtype=np.float64)
     if counts.shape != (len(names) + 1, len(names) + 1):
         raise ValueError(

@@ -131,7 +131,11 @@ class _Backward:
 
 
 def _gather(arrived: _Arrivals) -> Iterator[Arrival]:
-    """What arrives at a layer, consumer by consumer."""
+    """What arrives at a layer, consumer by consumer.
+
+    Yields:
+        One arrival for each consumer.
+    """
     by_consumer: dict[Consumer, list[tuple[Carried, int]]] = defaultdict(list)
     for carried, consumers in arrived.values():
         for consumer, count in consumers.items():
@@ -175,7 +179,11 @@ def _in_order(unit: Carried) -> bool:
 
 
 def _tensors(argument: Any) -> Iterator[fx.Node]:
-    """The values in an output: also inside the dataclass or named tuple that holds them."""
+    """The values in an output: also inside the dataclass or named tuple that holds them.
+
+    Yields:
+        Each value once, in the order of the output.
+    """
     found: list[fx.Node] = []
     fx.map_arg(argument, found.append)
     for node in found:

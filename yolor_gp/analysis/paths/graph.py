@@ -26,7 +26,9 @@ def read_graph(
 ) -> GradientGraph:
     """The gradient graph of `network` for inputs like `example` (see `trace_network`).
 
-    Raises `UserError` for a network that cannot be traced or an operation that cannot be read.
+    Raises:
+        UserError: When the network cannot be traced, an operation cannot be read, or no layer has
+            weights.
     """
     trace = trace_network(network, example, entry=entry)
     layers = read_layers(trace)

@@ -40,7 +40,8 @@ class NetworkSource:
 def open_network(text: str) -> NetworkSource:
     """The network named by `text`: `yolor-csp.yaml`, `yolor-csp` or `torchvision:resnet50`.
 
-    Raises `UserError` for a file that cannot be built or a name that is not known.
+    Raises:
+        UserError: When the file cannot be built, or the name is not known.
     """
     if text.startswith(_PREFIX):
         name = text.removeprefix(_PREFIX)
@@ -55,7 +56,11 @@ def open_network(text: str) -> NetworkSource:
 
 
 def network_of_spec(spec: ModelSpec, name: str) -> NetworkSource:
-    """The network of a model file. Raises `UserError` when it cannot be built."""
+    """The network of a model file.
+
+    Raises:
+        UserError: When it cannot be built.
+    """
     network = build_network(spec, device="meta")
     entry = "forward_levels" if isinstance(network, DetectionNetwork) else "forward"
     return NetworkSource(name, network, _example(), entry)

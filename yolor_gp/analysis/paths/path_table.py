@@ -35,7 +35,11 @@ def network_table(paths: NetworkPaths) -> str:
 
 
 def layer_report(paths: NetworkPaths, name: str) -> str:
-    """One layer: paths by length, and the sources at each timestamp of each channel group."""
+    """One layer: paths by length, and the sources at each timestamp of each channel group.
+
+    Raises:
+        UserError: When there is no such layer; names like it are told.
+    """
     layers = {layer.layer.name: layer for layer in paths.layers}
     if name not in layers:
         near = [known for known in layers if name in known] or list(layers)

@@ -41,7 +41,9 @@ def trace_network(network: nn.Module, example: Tensor, *, entry: str = "forward"
 
     entry: the method to trace, one that takes `example` and returns tensors in any nesting of
     tuples, lists and dicts. The network is read in the mode it is in (training or evaluation).
-    Raises `UserError` when torch.fx cannot trace it or it does not run on such an input.
+
+    Raises:
+        UserError: When torch.fx cannot trace it, or it does not run on such an input.
     """
     tracer = fx.Tracer()
     tracer.traced_func_name = entry

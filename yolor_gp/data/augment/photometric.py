@@ -30,7 +30,11 @@ class Photometric:
         _build(transforms)
 
     def __call__(self, generator: Generator, image: Picture) -> Picture:
-        """u8[H, W, 3] -> u8[H, W, 3]. Draws one number, from which all others come."""
+        """u8[H, W, 3] -> u8[H, W, 3]. Draws one number, from which all others come.
+
+        Raises:
+            UserError: When the user's list changes the size or the type of the picture.
+        """
         seed = int(generator.integers(2**31))
         if not hasattr(self._local, "pipeline"):
             self._local.pipeline = _build(self._transforms)

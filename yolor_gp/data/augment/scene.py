@@ -58,6 +58,9 @@ def mosaic(tiles: Sequence[Tile], side: int, centre: tuple[int, int]) -> Scene:
     """Four pictures around `centre` (x, y) on a canvas of twice the side [YOLOv4, 3.3].
 
     Top left, top right, bottom left, bottom right; each touches the centre with a corner.
+
+    Raises:
+        ValueError: When there are not four tiles.
     """
     if len(tiles) != 4:
         raise ValueError(f"mosaic: expected 4 tiles, got {len(tiles)}")

@@ -74,7 +74,11 @@ class Transforms:
     def __call__(
         self, generator: Generator, image: Picture, instances: Instances
     ) -> tuple[Picture, Instances]:
-        """u8[H, W, 3], objects -> the same; labels are cut to the picture."""
+        """u8[H, W, 3], objects -> the same; labels are cut to the picture.
+
+        Raises:
+            UserError: When a transform changes the size or the type of the picture.
+        """
         height, width = image.shape[:2]
         for name, transform in self._transforms:
             shape = image.shape

@@ -66,7 +66,11 @@ def examine_image(path: str, expected_size: tuple[int, int] | None) -> ImageFact
 def _header_findings(
     path: str, data: bytes, expected_size: tuple[int, int] | None
 ) -> Iterator[Finding]:
-    """What the header tells without decoding the pixels."""
+    """What the header tells without decoding the pixels.
+
+    Yields:
+        A finding for each fault; after one that makes the file unreadable, no more.
+    """
     if not data:
         yield error("image unreadable", path, "the file is empty", "replace or remove it")
         return
@@ -125,7 +129,11 @@ def _size_findings(path: str, width: int, height: int) -> Iterator[Finding]:
 
 
 def _mode_findings(path: str, mode: str, bits: object) -> Iterator[Finding]:
-    """PIL's modes: L gray, P palette, I;16 sixteen bits, I and F 32 bits, A alpha."""
+    """PIL's modes: L gray, P palette, I;16 sixteen bits, I and F 32 bits, A alpha.
+
+    Yields:
+        A finding for each property of the mode that training would not keep.
+    """
     if mode in ("L", "1", "LA", "La"):
         yield warning("grayscale", path, "one channel; used as three equal ones", "fine if meant")
     if mode in ("RGBA", "LA", "PA", "RGBa", "La"):

@@ -65,7 +65,11 @@ class Report:
         return tuple(finding for finding in self.findings if finding.severity == "warning")
 
     def raise_errors(self, most: int = 20) -> None:
-        """Raise `UserError` with the first `most` errors; do nothing when there is none."""
+        """Refuse data with errors; do nothing when there are none.
+
+        Raises:
+            UserError: With the first `most` errors.
+        """
         lines = [str(finding) for finding in self.errors[:most]]
         if len(self.errors) > most:
             lines.append(f"... and {len(self.errors) - most} more; check_dataset lists them all")
@@ -101,7 +105,12 @@ class Report:
 
     @classmethod
     def from_json(cls, content: dict[str, Any]) -> Report:
-        """The inverse of `to_json`. Raises `KeyError` or `TypeError` when it is something else."""
+        """The inverse of `to_json`.
+
+        Raises:
+            KeyError: When something is missing.
+            TypeError: When it is something else.
+        """
         findings = tuple(Finding(**finding) for finding in content["findings"])
         splits = {}
         for split, figures in content["splits"].items():

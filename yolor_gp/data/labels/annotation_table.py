@@ -66,7 +66,13 @@ class AnnotationTable:
 
     @classmethod
     def read(cls, file: Path) -> AnnotationTable:
-        """The table in a file, mapped. Raises `OSError`, `ValueError` or `KeyError`."""
+        """The table in a file, mapped.
+
+        Raises:
+            OSError: When it cannot be read.
+            ValueError: When it is damaged.
+            KeyError: When an array is missing.
+        """
         table = cls.from_arrays(*read_arrays(file))
         object.__setattr__(table, "_file", file)
         return table
@@ -107,7 +113,11 @@ class AnnotationTable:
 
     @classmethod
     def from_arrays(cls, arrays: dict[str, NDArray[Any]], notes: dict[str, Any]) -> AnnotationTable:
-        """What `array_file.read_arrays` gives. Raises `KeyError` when something is missing."""
+        """What `array_file.read_arrays` gives.
+
+        Raises:
+            KeyError: When one is missing.
+        """
         return cls(
             **{name: arrays[name] for name in _ARRAYS},
             category_ids=tuple(notes["category_ids"]),

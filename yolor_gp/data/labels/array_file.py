@@ -23,7 +23,8 @@ _ALIGNMENT = 64
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:
     """Write `arrays` and `notes` (anything JSON can say); readers see the old file or the new.
 
-    Raises `OSError` when the folder cannot be written.
+    Raises:
+        OSError: When the folder cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     entries: dict[str, Any] = {}
@@ -42,7 +43,11 @@ def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], notes: Mapping[
 
 
 def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
-    """The arrays, mapped read-only, and the notes. Raises `ValueError` on a damaged file."""
+    """The arrays, mapped read-only, and the notes.
+
+    Raises:
+        ValueError: When the file is damaged.
+    """
     try:
         with path.open("rb") as file:
             length = int.from_bytes(file.read(8), "little")

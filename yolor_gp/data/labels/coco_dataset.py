@@ -16,7 +16,8 @@ from yolor_gp.files import did_you_mean_path
 def open_coco(file: Path, image_folder: Path) -> tuple[AnnotationTable, str]:
     """The labels and their fingerprint, from the cache when the file has not changed.
 
-    Raises `UserError` naming what is wrong with the file or that the images are not there.
+    Raises:
+        UserError: When the file is wrong, or its images are not there.
     """
     file, image_folder = file.absolute(), image_folder.absolute()
     if not image_folder.is_dir():

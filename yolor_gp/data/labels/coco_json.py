@@ -31,7 +31,11 @@ _WHOLE_NUMBERS = {
 
 
 def load_json(file: Path) -> dict[str, Any]:
-    """Read a COCO dictionary. Raises `UserError` when it is not one."""
+    """Read a COCO dictionary.
+
+    Raises:
+        UserError: When it cannot be read or is not one.
+    """
     try:
         with collector_paused():
             content = json.loads(file.read_bytes())
@@ -55,7 +59,11 @@ def load_json(file: Path) -> dict[str, Any]:
 
 
 def content_digest(file: Path) -> str:
-    """A digest of the file's bytes."""
+    """A digest of the file's bytes.
+
+    Raises:
+        UserError: When it cannot be read.
+    """
     try:
         with file.open("rb") as handle:
             return hashlib.file_digest(handle, "sha256").hexdigest()
@@ -66,8 +74,11 @@ def content_digest(file: Path) -> str:
 def parse_coco(file: Path, image_folder: Path) -> AnnotationTable:
     """The training labels of a COCO JSON: crowds left out, labels by sorted category id.
 
-    Images keep the order of the file; objects without a positive area are left out, as COCO has
-    a few. Raises `UserError` naming the file and the ids of what is wrong (the first 20).
+    Images keep the order of the file; objects without a positive area are left out, as COCO has a
+    few.
+
+    Raises:
+        UserError: Naming the file and the ids of what is wrong (the first 20).
     """
     with collector_paused():
         return _Parser(file, image_folder, load_json(file)).parse()
@@ -182,7 +193,11 @@ class _Parser:
 
 
 def _outlines(segmentation: Any, size: tuple[int, int]) -> tuple[Sequence[Sequence[float]], bool]:
-    """The rings of a COCO segmentation, and whether they cut holes. Raises `ValueError`."""
+    """The rings of a COCO segmentation, and whether they cut holes.
+
+    Raises:
+        ValueError: When it is no segmentation.
+    """
     if isinstance(segmentation, dict):
         return bitmap_outlines(decode_runs(segmentation, size)), True
     if segmentation is None or segmentation == []:
@@ -194,7 +209,11 @@ def _outlines(segmentation: Any, size: tuple[int, int]) -> tuple[Sequence[Sequen
 
 
 def _polygon(numbers: Any) -> array[float]:
-    """x, y, x, y, ... Raises `ValueError`."""
+    """x, y, x, y, ...
+
+    Raises:
+        ValueError: When they are not finite numbers in pairs.
+    """
     expected = "expected each polygon of 'segmentation' as numbers x, y, x, y, ..."
     if not isinstance(numbers, list) or len(numbers) % 2:
         raise ValueError(expected)
@@ -208,7 +227,11 @@ def _polygon(numbers: Any) -> array[float]:
 
 
 def decode_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> NDArray[np.uint8]:
-    """Compressed (text) or plain (list) run lengths -> u8[H, W]. Raises `ValueError`."""
+    """Compressed (text) or plain (list) run lengths -> u8[H, W].
+
+    Raises:
+        ValueError: When the run lengths are damaged or of another size.
+    """
     counts = segmentation.get("counts")
     if segmentation.get("size") != list(size):
         raise ValueError(
@@ -224,11 +247,14 @@ def decode_runs(segmentation: dict[str, Any], size: tuple[int, int]) -> NDArray[
 
 
 def _text_runs(text: str) -> list[int]:
-    """Run lengths from COCO's text form. Raises `ValueError`: pycocotools reads on unchecked.
+    """Run lengths from COCO's text form.
 
     Five bits a character from '0' on, lowest first; the sixth says that the number goes on; the
     last bit is the sign. From the fourth run on, a number is the difference to the run before
     the last.
+
+    Raises:
+        ValueError: For a damaged text, on which pycocotools reads on unchecked.
     """
     runs: list[int] = []
     value = shift = 0

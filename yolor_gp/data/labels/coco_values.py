@@ -32,7 +32,11 @@ def make_whole(item: dict[str, Any], keys: tuple[str, ...]) -> None:
 
 
 def is_crowd(annotation: dict[str, Any]) -> bool:
-    """Whether it stands for a group. Raises `ValueError`: the text "0" would count as true."""
+    """Whether it stands for a group.
+
+    Raises:
+        ValueError: For anything but 0 and 1: the text "0" would count as true.
+    """
     value = annotation.get("iscrowd")
     if value is None or (value in (0, 1) and isinstance(value, int | float)):
         return bool(value)

@@ -43,7 +43,11 @@ class _Object:
 
 @register_data_format("labelme")
 def read_labelme(config: DataConfig, split: Split) -> AnnotationTable:
-    """Every picture with a JSON file; class names from the YAML, or all that occur, sorted."""
+    """Every picture with a JSON file; class names from the YAML, or all that occur, sorted.
+
+    Raises:
+        UserError: When a file cannot be read, or names a class that the YAML does not.
+    """
     files = [file for source in config.images(split) for file in _json_files(source)]
     names = config.names or _names_of_all(config)
     builder = TableBuilder(names, range(len(names)))
@@ -137,7 +141,11 @@ def _object(shape: dict[str, Any], kind: str, where: str) -> _Object:
 def _mask_rings(
     shape: dict[str, Any], box: tuple[float, float, float, float], where: str
 ) -> list[list[float]]:
-    """The outlines of a picture of the mask, which begins at the corner of the box."""
+    """The outlines of a picture of the mask, which begins at the corner of the box.
+
+    Raises:
+        UserError: When it is no picture, or empty.
+    """
     try:
         data = np.frombuffer(base64.b64decode(shape["mask"], validate=True), np.uint8)
         bitmap = cv2.imdecode(data, cv2.IMREAD_GRAYSCALE)

@@ -23,7 +23,11 @@ _CORNERS = ("xmin", "ymin", "xmax", "ymax")
 
 @register_data_format("voc")
 def read_voc(config: DataConfig, split: Split) -> AnnotationTable:
-    """Every picture with an XML file; class names from the YAML, or all that occur, sorted."""
+    """Every picture with an XML file; class names from the YAML, or all that occur, sorted.
+
+    Raises:
+        UserError: When a file cannot be read, or names a class that the YAML does not.
+    """
     files = [file for source in config.images(split) for file in _xml_files(source)]
     trees = [(file, _parsed(file)) for file in files]
     names = config.names or _names_of_all(config)

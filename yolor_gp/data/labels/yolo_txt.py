@@ -32,8 +32,10 @@ def open_yolo(sources: Sequence[Path], names: Sequence[str]) -> tuple[Annotation
     sources: folders of images, list files with an image a line, or images. An image's labels lie
     where the last folder `images` of its path is replaced by `labels`, or beside it; without a
     file, or with an empty one, it has no objects. Image ids are 1, 2, ... in the order of paths.
-    The fingerprint covers names, sizes and times of all files. Raises `UserError` naming file and
-    line of what is wrong.
+    The fingerprint covers names, sizes and times of all files.
+
+    Raises:
+        UserError: Naming file and line of what is wrong.
     """
     images = find_images(sources)
     digest = hashlib.sha256("\n".join(names).encode())
@@ -49,7 +51,11 @@ def open_yolo(sources: Sequence[Path], names: Sequence[str]) -> tuple[Annotation
 
 
 def find_images(sources: Iterable[Path]) -> list[Path]:
-    """The images of folders (with subfolders) and list files, sorted, each once."""
+    """The images of folders (with subfolders) and list files, sorted, each once.
+
+    Raises:
+        UserError: When a source is not there, or no picture is found.
+    """
     found: set[Path] = set()
     problems: list[str] = []
     for source in sources:
@@ -175,7 +181,11 @@ def _add(
 
 
 def _parse_line(words: Sequence[str], num_classes: int) -> Object | None:
-    """One object, or None when nothing of it lies inside. Raises `ValueError`."""
+    """One object, or None when nothing of it lies inside.
+
+    Raises:
+        ValueError: When the line is neither a box nor an outline of a known class.
+    """
     if len(words) != 5 and (len(words) < 7 or len(words) % 2 == 0):
         raise ValueError(
             "expected 'class cx cy w h' or 'class x1 y1 x2 y2 x3 y3 ...' (at least three points),"

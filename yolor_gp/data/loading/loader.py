@@ -46,7 +46,11 @@ class Workers:
         self._pool = ThreadPoolExecutor(count, "loader") if count else None
 
     def run(self, jobs: Iterable[Callable[[], Result]]) -> Iterator[Result]:
-        """The results of the jobs. What was begun and is not wanted any more is dropped."""
+        """The results of the jobs. What was begun and is not wanted any more is dropped.
+
+        Yields:
+            The results, in the order of the jobs.
+        """
         if self._pool is None:
             for job in jobs:
                 yield job()
@@ -88,6 +92,7 @@ def train_loader(
 
     Raises:
         UserError: When masks are asked for and the data set has boxes only.
+        ValueError: When rank, batch size or image size cannot be.
     """
     if with_masks and dataset.has_boxes_only:
         raise UserError(
@@ -174,6 +179,9 @@ def val_loader(
 
     Rank r takes the images r, r + world_size, ...; a share may be one shorter than others, or
     empty. Targets hold the objects as training would see them (crowds left out).
+
+    Raises:
+        ValueError: When the data set was opened for another image size.
     """
     if image_size != dataset.image_size:
         raise ValueError(f"data set opened for {dataset.image_size} px, loader for {image_size} px")

@@ -77,7 +77,11 @@ class WorkerProcesses:
             raise self._lost() from None
 
     def run(self, epoch: int, steps: range, mosaic: bool) -> Iterator[Batch]:
-        """The batches of an epoch. What was begun and is not wanted any more is dropped."""
+        """The batches of an epoch. What was begun and is not wanted any more is dropped.
+
+        Yields:
+            The batches, in the order of the steps.
+        """
         turn = self._turn = object()
         try:
             while self._running:

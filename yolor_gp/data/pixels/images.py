@@ -35,8 +35,10 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> NDArray
     """An RGB picture, u8[H, W, 3], turned as its EXIF data says.
 
     size: the (height, width) its labels were made for: a picture that has it only without being
-    turned is left unturned. Raises `UserError` naming the file when it is missing, can't be read
-    or has another size.
+    turned is left unturned.
+
+    Raises:
+        UserError: When the file is missing, cannot be read or has another size.
     """
     try:
         data = np.fromfile(path, np.uint8)
@@ -58,7 +60,11 @@ def read_image(path: str | Path, size: tuple[int, int] | None = None) -> NDArray
 
 
 def image_size(path: str | Path) -> tuple[int, int]:
-    """(height, width) as `read_image` returns it, from the file's header alone."""
+    """(height, width) as `read_image` returns it, from the file's header alone.
+
+    Raises:
+        UserError: When the file is missing or is not a picture that can be read.
+    """
     try:
         with Image.open(path) as image:
             width, height = unturned_size(image)

@@ -30,9 +30,12 @@ _JPEG_QUALITY = 95
 def draw_shapes(root: Path, split: Split, config: ShapesConfig) -> tuple[Path, Path]:
     """The COCO JSON and the image folder of a split; drawn into `root` unless they are there.
 
-    A fingerprint of the settings lies beside the JSON, so that changed settings are noticed and
-    the split is drawn again. Interrupted drawing goes on where it stopped. Of several processes
-    that ask at once one draws. Raises `UserError` when `root` can't be written.
+    A fingerprint of the settings lies beside the JSON, so that changed settings are noticed and the
+    split is drawn again. Interrupted drawing goes on where it stopped. Of several processes that
+    ask at once one draws.
+
+    Raises:
+        UserError: When `root` cannot be written.
     """
     file, folder = root / "annotations" / f"{split}.json", root / "images" / split
     fingerprint = _fingerprint(split, config)

@@ -30,7 +30,8 @@ class DamagedCheckpointError(Exception):
 def save_checkpoint(state: Mapping[str, Any], path: Path, *, keep_previous: bool = False) -> None:
     """Write `state` (tensors and plain values) to `path`, all of it or nothing.
 
-    Raises `UserError` when it cannot be written; the files that were there are untouched.
+    Raises:
+        UserError: When it cannot be written; the files that were there are untouched.
     """
     content = {"format": FORMAT, "version": VERSION, **state}
     try:
@@ -48,9 +49,13 @@ def save_checkpoint(state: Mapping[str, Any], path: Path, *, keep_previous: bool
 
 
 def read_checkpoint(path: Path) -> State:
-    """Read a checkpoint onto the CPU. Raises `DamagedCheckpointError` or, if absent, `UserError`.
+    """Read a checkpoint onto the CPU.
 
     Nothing in the file is executed: only tensors and plain values are accepted.
+
+    Raises:
+        UserError: When there is none.
+        DamagedCheckpointError: When it is not whole, or not of this project and version.
     """
     if not path.is_file():
         raise UserError(f"{path}: no such checkpoint")
@@ -75,8 +80,10 @@ def read_checkpoint(path: Path) -> State:
 def read_newest_whole(path: Path) -> tuple[State, Path, list[str]]:
     """The checkpoint at `path`, or the one before it where that is damaged or missing.
 
-    Returns the state, the file it came from, and what was wrong with the others. Raises `UserError`
-    when there is no whole one.
+    Returns the state, the file it came from, and what was wrong with the others.
+
+    Raises:
+        UserError: When there is no whole one.
     """
     problems: list[str] = []
     for candidate in (path, previous_of(path)):

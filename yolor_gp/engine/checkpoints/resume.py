@@ -31,7 +31,8 @@ class Resumed:
 def open_resumed(where: str, project: Path) -> Resumed:
     """Read the run at `where`: a run folder, a checkpoint, or "" for the latest in `project`.
 
-    Raises `UserError` when there is none, or when it is finished.
+    Raises:
+        UserError: When there is none, or when it is finished.
     """
     path = Path(where) if where else latest_run(project)
     file = path / "weights" / LAST if path.is_dir() else path
@@ -58,7 +59,11 @@ def config_of(state: State, checkpoint: Path) -> RunConfig:
 
 
 def latest_run(project: Path) -> Path:
-    """The run in `project` whose checkpoint is newest. Raises `UserError` when there is none."""
+    """The run in `project` whose checkpoint is newest.
+
+    Raises:
+        UserError: When there is none.
+    """
     checkpoints = [
         file
         for pattern in (f"*/weights/{LAST}", "*/weights/last.previous.pt")

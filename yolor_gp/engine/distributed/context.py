@@ -141,8 +141,13 @@ class DistributedContext:
 
         What fails in it is the network's fault or the exchange's; which, the other processes tell.
 
+        Yields:
+            Nothing; the pass is made inside.
+
         Raises:
             LostPeerError: When another process turns out to be gone.
+            OutOfMemoryError: When this process's device is full.
+            RuntimeError: What else the network raises, as it is.
         """
         if not isinstance(wrapped, DistributedDataParallel):
             yield
@@ -160,7 +165,16 @@ class DistributedContext:
 
     @contextmanager
     def peers_named(self) -> Iterator[None]:
-        """Turns the failure of a collective into `LostPeerError`, naming the rank that is gone."""
+        """Turns the failure of a collective into `LostPeerError`, naming the rank that is gone.
+
+        Yields:
+            Nothing; the collective is called inside.
+
+        Raises:
+            LostPeerError: When another process is gone.
+            CollectiveError: As it came, where no heartbeat tells which.
+            DistError: Likewise.
+        """
         try:
             yield
         except (CollectiveError, dist.DistError) as error:
@@ -205,6 +219,9 @@ def open_context(
 
     timeout: seconds a collective may take; heartbeat: seconds of silence after which a process
     counts as lost. NCCL on GPUs, gloo on CPUs.
+
+    Raises:
+        UserError: When the others cannot be reached.
     """
     restarts = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0"))
     run_id = os.environ.get("TORCHELASTIC_RUN_ID", "")
@@ -245,6 +262,9 @@ def joined_context(
 
     Other processes are told when the block fails here.
 
+    Yields:
+        The context.
+
     Raises:
         LostPeerError: When another process was lost; the message is for people.
     """
@@ -262,7 +282,11 @@ def joined_context(
 
 
 def per_rank_batch_size(global_batch: int, context: DistributedContext) -> int:
-    """Images per process of a global batch. Raises `UserError` when it does not divide."""
+    """Images per process of a global batch.
+
+    Raises:
+        UserError: When it does not divide.
+    """
     if global_batch % context.size:
         lower = max(global_batch // context.size, 1) * context.size
         raise UserError(

@@ -28,14 +28,19 @@ _PATIENCE = 2.0
 def agree_on_token(store: Store, rank: int, size: int, timeout: float) -> str:
     """The same fresh token on all `size` processes, once all are there.
 
-    Raises `TimeoutError` naming the ranks that are missing after `timeout` seconds.
+    Raises:
+        TimeoutError: Naming the ranks that are missing after `timeout` seconds.
     """
     deadline = time.monotonic() + timeout
     return _lead(store, size, deadline) if rank == 0 else _follow(store, rank, deadline)
 
 
 def _lead(store: Store, size: int, deadline: float) -> str:
-    """Invite whoever has said hello, until everybody invited by their latest hello accepts."""
+    """Invite whoever has said hello, until everybody invited by their latest hello accepts.
+
+    Raises:
+        TimeoutError: When some have not come by the deadline.
+    """
     others = range(1, size)
     missing = list(others)
     while time.monotonic() < deadline:
@@ -58,7 +63,11 @@ def _lead(store: Store, size: int, deadline: float) -> str:
 
 
 def _follow(store: Store, rank: int, deadline: float) -> str:
-    """Say hello under a name of one's own; accept the invitation that knows it."""
+    """Say hello under a name of one's own; accept the invitation that knows it.
+
+    Raises:
+        TimeoutError: When rank 0 has not come by the deadline.
+    """
     name = uuid.uuid4().hex
     store.set(f"hello/{rank}", name)
     while time.monotonic() < deadline:

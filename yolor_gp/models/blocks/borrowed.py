@@ -127,7 +127,11 @@ class _Torchvision:
     """Classifiers of torchvision whose parts run one after the other, all but the transformers."""
 
     def steps(self, network: str) -> Steps:
-        """Children up to the classifier, sequences opened. Raises `ValueError`."""
+        """Children up to the classifier, sequences opened.
+
+        Raises:
+            ValueError: When the network is unknown.
+        """
         known = torchvision.models.list_models(module=torchvision.models)
         if network not in known:
             raise ValueError(f"unknown network '{network}'{did_you_mean(network, known)}")
@@ -146,7 +150,11 @@ class _Torchvision:
         return _IMAGENET_MEAN, _IMAGENET_STD
 
     def weights(self, network: str, file: str | None) -> Weights:
-        """Of a file, or downloaded by torchvision. Raises `UserError`."""
+        """Of a file, or downloaded by torchvision.
+
+        Raises:
+            UserError: When they cannot be had.
+        """
         return _read_state(file) if file is not None else _downloaded(network)
 
 
@@ -154,7 +162,11 @@ class _Timm:
     """Networks of timm (extra `timm`) as it opens them for features."""
 
     def steps(self, network: str) -> Steps:
-        """The modules of timm's feature list. Raises `ValueError`."""
+        """The modules of timm's feature list.
+
+        Raises:
+            ValueError: When the network is unknown, or is no chain of parts.
+        """
         timm = _timm()
         if network not in timm.list_models():
             raise ValueError(
@@ -171,12 +183,16 @@ class _Timm:
         return tuple(config.mean), tuple(config.std)
 
     def weights(self, network: str, file: str | None) -> Weights:
-        """Of a file, or downloaded by timm. Raises `UserError`."""
+        """Of a file, or downloaded by timm.
+
+        Raises:
+            UserError: When they cannot be had.
+        """
         overlay = {} if file is None else {"pretrained_cfg_overlay": {"file": file}}
         try:
             made = _timm().create_model(network, features_only=True, pretrained=True, **overlay)
         except (OSError, RuntimeError) as error:
-            raise _unavailable(network, file, error) from None
+            raise UserError(_unavailable(network, file, error)) from None
         return cast(Weights, made.state_dict())
 
 
@@ -217,7 +233,11 @@ def _between(source: Source, network: str, after: int, stride: int) -> tuple[Ste
 
 @cache
 def _strides(kind: Callable[[], Source], network: str) -> tuple[tuple[int, int], ...]:
-    """Stride and channels after every step. Raises `ValueError`."""
+    """Stride and channels after every step.
+
+    Raises:
+        ValueError: When the network is no chain of parts on maps.
+    """
     reached: list[tuple[int, int]] = []
     with torch.device("meta"), torch.no_grad():
         x = torch.empty(1, 3, _SIDE, _SIDE)
@@ -261,12 +281,12 @@ def _downloaded(network: str) -> Weights:
     try:
         return cast(Weights, torchvision.models.get_model(network, weights="DEFAULT").state_dict())
     except (OSError, RuntimeError) as error:
-        raise _unavailable(network, None, error) from None
+        raise UserError(_unavailable(network, None, error)) from None
 
 
-def _unavailable(network: str, file: str | None, error: Exception) -> UserError:
+def _unavailable(network: str, file: str | None, error: Exception) -> str:
     reason = (str(error).strip() or type(error).__name__).splitlines()[0]
-    return UserError(
+    return (
         f"{file or network}: its weights cannot be had: {reason}; name a file of them as"
         " `pretrained`, or begin without"
     )

@@ -60,7 +60,11 @@ _BLOCKS: dict[str, type[Block]] = {}
 
 
 def register(*names: str) -> Callable[[BlockType], BlockType]:
-    """Enter a block under `names`. Raises `ValueError` when a name is taken."""
+    """Enter a block under `names`.
+
+    Raises:
+        ValueError: When a name is taken.
+    """
 
     def enter(block: BlockType) -> BlockType:
         for name in names:

@@ -69,7 +69,7 @@ class DetectionHead(ManyInputs):
 
         Raises:
             UserError: When the head does not say how.
-        """
+        """  # noqa: DOC202 (returned by the heads that say how)
         raise UserError(
             f"{type(self).__name__} cannot be exported: it has no `decoded` (docs/extending.md)"
         )
