@@ -21,10 +21,11 @@ FLOORS: dict[str, int] = {
     "models": 3,
     "analysis": 4, "interop": 4, "media": 4,
     "engine": 5,
-    "detection": 6,
-    "results": 7, "export": 7,
-    "model": 8, "ablation": 8,
-    "commands": 9,
+    "weights": 6,
+    "detection": 7,
+    "results": 8, "export": 8,
+    "model": 9, "ablation": 9,
+    "commands": 10,
 }  # fmt: skip
 """The floor of every room (a package or module directly under yolor_gp)."""
 

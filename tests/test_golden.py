@@ -17,8 +17,8 @@ import torch
 from tests.golden import make_golden as make
 from tests.golden import plain_detector as plain
 from yolor_gp.config.train_config import LossConfig, ValidationConfig
+from yolor_gp.detection.networks import load_network
 from yolor_gp.detection.postprocess import select_detections
-from yolor_gp.detection.weights import load_network
 from yolor_gp.losses.detection_loss import DetectionLoss
 from yolor_gp.models.fuse import fuse
 from yolor_gp.ops.boxes import Measure, paired_iou

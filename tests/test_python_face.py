@@ -25,7 +25,7 @@ from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.commands import detect, train, val
 from yolor_gp.commands.train_arguments import _parser
-from yolor_gp.detection.runs import TrainFlags, request_of
+from yolor_gp.detection.requests import TrainFlags, request_of
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 
 ROOT = Path(__file__).resolve().parents[1]

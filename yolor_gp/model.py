@@ -23,12 +23,13 @@ from yolor_gp.config.data_config import Split, load_data_config
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.doctor import Report, examine
 from yolor_gp.detection.inference import check_overlap
+from yolor_gp.detection.networks import open_detector
 from yolor_gp.detection.predict import Predictor, labels_of
-from yolor_gp.detection.runs import TrainFlags, TrainingResult, request_of, train
+from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detection.validate import validate
-from yolor_gp.detection.weights import Weights, is_weights_file, open_detector, save_network
 from yolor_gp.engine.distributed.context import started_by_torchrun
 from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.engine.runs import TrainingResult
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.evaluation.coco_backends import Backend
 from yolor_gp.export.exported import is_exported, open_exported
@@ -41,6 +42,7 @@ from yolor_gp.models.plan import check_image_size
 from yolor_gp.models.summary import ModelSummary, summarize
 from yolor_gp.results import Predictions, Result
 from yolor_gp.structures.eval_result import EvalResult
+from yolor_gp.weights import Weights, is_weights_file, save_network
 
 DEFAULT_SIZE = 640
 

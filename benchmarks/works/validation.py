@@ -14,7 +14,7 @@ from benchmarks.work import Target, Work
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.loading.loader import val_loader
 from yolor_gp.detection.evaluate import evaluate
-from yolor_gp.detection.weights import load_network
+from yolor_gp.detection.networks import load_network
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork

@@ -12,10 +12,10 @@ import torch
 
 from yolor_gp.commands.detect import main
 from yolor_gp.config.model_spec import load_model_spec
-from yolor_gp.detection.weights import save_network
 from yolor_gp.errors import UserError
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.weights import save_network
 
 
 @pytest.fixture(scope="module")

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from yolor_gp.commands.import_weights import main
-from yolor_gp.detection.weights import load_network
+from yolor_gp.detection.networks import load_network
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
 

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 
 from tests.data.data_sets import Painted
-from yolor_gp.detection.runs import write_training_plot
 from yolor_gp.detection.stage_clock import StageClock
 from yolor_gp.detection.val_pictures import write_plots
+from yolor_gp.engine.runs import write_training_plot
 from yolor_gp.evaluation.class_table import class_table
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.evaluation.coco_format import image_result

@@ -9,7 +9,7 @@ from yolor_gp.commands import main as main_module
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.commands.main import COMMANDS, main
 from yolor_gp.commands.program import exit_code, run
-from yolor_gp.detection.runs import new_run_folder
+from yolor_gp.engine.runs import new_run_folder
 from yolor_gp.errors import UserError
 
 

@@ -8,10 +8,8 @@ import yaml
 
 from yolor_gp.config.run_config import (
     RunConfig,
-    checked_flags,
     load_recipe,
     make_run_config,
-    resume_run_config,
     run_config_from_yaml,
 )
 from yolor_gp.config.shipped import shipped_files
@@ -68,7 +66,7 @@ def test_a_configuration_goes_round() -> None:
 
 def test_wrong_flags_are_named() -> None:
     with pytest.raises(UserError, match=r"--seed 5000000000: input should be less than"):
-        checked_flags({"seed": 5_000_000_000})
+        RunConfig.of_flags({"seed": 5_000_000_000})
 
 
 SAVED = make_run_config({"batch_size": 8, "image_size": 320, "hyp": "demo"}, ["schedule.epochs=3"])
@@ -88,13 +86,13 @@ def test_contradictions_are_refused(
     given: dict[str, Any], overrides: list[str], words: str
 ) -> None:
     with pytest.raises(UserError) as caught:
-        resume_run_config(SAVED, given, overrides, "last.pt")
+        SAVED.with_free_flags(given, overrides, "last.pt")
     assert caught.value.problems[0].startswith(words)
 
 
 def test_what_may_change_on_resume() -> None:
     given = {"batch_size": 8, "workers": 1, "device": "cpu", "precision": "auto", "save_every": 5}
-    config = resume_run_config(SAVED, given, ["schedule.epochs=3"], "last.pt")
+    config = SAVED.with_free_flags(given, ["schedule.epochs=3"], "last.pt")
     assert (config.workers, config.device, config.save_every) == (1, "cpu", 5)
     assert config.recipe == SAVED.recipe and config.precision == SAVED.precision
 

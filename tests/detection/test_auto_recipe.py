@@ -14,8 +14,8 @@ from tests.tiny_network import TINY
 from yolor_gp.config.run_config import load_recipe, run_config_from_yaml
 from yolor_gp.config.train_config import TrainConfig, load_train_config
 from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of
-from yolor_gp.detection.runs import seconds_of
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.engine.requests import seconds_of
 from yolor_gp.engine.schedule import Schedule
 
 

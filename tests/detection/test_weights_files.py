@@ -9,19 +9,14 @@ import torch
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
+from yolor_gp.detection.networks import load_network, open_detector, transfer
 from yolor_gp.detection.predict import Predictor
-from yolor_gp.detection.weights import (
-    load_network,
-    open_detector,
-    read_weights,
-    save_network,
-    transfer,
-)
 from yolor_gp.engine.precision import choose_precision
 from yolor_gp.errors import UserError
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.ops.letterbox import evaluation_letterbox, place
+from yolor_gp.weights import read_weights, save_network
 
 CPU = torch.device("cpu")
 

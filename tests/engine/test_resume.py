@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.tiny_task import tiny_config, train
+from yolor_gp.config.run_config import RunConfig
 from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
 from yolor_gp.engine.checkpoints.resume import (
     PROVENANCE_FILE,
@@ -36,19 +37,19 @@ def unfinish(run: Path) -> Path:
 
 def test_a_finished_run_says_so(finished: Path) -> None:
     with pytest.raises(UserError, match=r"this run is finished \(2 epochs\)"):
-        open_resumed(str(finished), Path("nowhere"))
+        open_resumed(str(finished), Path("nowhere"), RunConfig)
 
 
 def test_weights_alone_cannot_be_resumed(finished: Path) -> None:
     with pytest.raises(UserError, match="holds weights only"):
-        open_resumed(str(finished / "weights" / "best.pt"), Path("nowhere"))
+        open_resumed(str(finished / "weights" / "best.pt"), Path("nowhere"), RunConfig)
 
 
 def test_nothing_to_resume(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no run with a checkpoint"):
-        open_resumed("", tmp_path)
+        open_resumed("", tmp_path, RunConfig)
     with pytest.raises(UserError, match="no such checkpoint"):
-        open_resumed(str(tmp_path / "absent.pt"), tmp_path)
+        open_resumed(str(tmp_path / "absent.pt"), tmp_path, RunConfig)
 
 
 def test_bare_resume_takes_the_latest(tmp_path: Path) -> None:
@@ -58,7 +59,7 @@ def test_bare_resume_takes_the_latest(tmp_path: Path) -> None:
     hour_ago = time.time() - 3600
     os.utime(tmp_path / "old" / "weights" / "last.pt", (hour_ago, hour_ago))
     assert latest_run(tmp_path) == tmp_path / "new"
-    resumed = open_resumed("", tmp_path)
+    resumed = open_resumed("", tmp_path, RunConfig)
     assert resumed.folder == tmp_path / "new" and resumed.config.batch_size == 4
     assert resumed.state["progress"]["epoch"] == 1 and not resumed.warnings
 
@@ -67,7 +68,7 @@ def test_damage_is_reported(tmp_path: Path) -> None:
     run = tmp_path / "exp"
     train(run, tiny_config(epochs=2))
     (run / "weights" / "last.pt").write_bytes(b"half a checkp")
-    resumed = open_resumed(str(run), tmp_path)
+    resumed = open_resumed(str(run), tmp_path, RunConfig)
     assert resumed.checkpoint.name == "last.previous.pt"
     assert "last.pt" in resumed.warnings[0] and "going on from" in resumed.warnings[0]
 

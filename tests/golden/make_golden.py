@@ -20,9 +20,9 @@ from safetensors.numpy import load_file
 
 from tests.golden import plain_detector as plain
 from yolor_gp.config.model_spec import load_model_spec
-from yolor_gp.detection.weights import save_network
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.weights import save_network
 
 FOLDER = Path(__file__).parent
 Arrays = dict[str, NDArray[Any]]

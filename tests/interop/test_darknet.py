@@ -15,7 +15,7 @@ import yolor_gp
 from tests.interop.darknet_files import CFG, HEADER, numbers_of, random_network, write_darknet
 from yolor_gp.commands.main import main
 from yolor_gp.config.model_spec import load_model_spec
-from yolor_gp.detection.weights import load_network, read_weights, transfer
+from yolor_gp.detection.networks import load_network, transfer
 from yolor_gp.errors import UserError
 from yolor_gp.interop.darknet_cfg import parse_darknet_cfg, read_darknet_cfg
 from yolor_gp.interop.darknet_weights import read_darknet_weights
@@ -26,6 +26,7 @@ from yolor_gp.models.summary import summarize
 from yolor_gp.ops.anchor_decode import decode_level
 from yolor_gp.ops.boxes import xyxy_to_cxcywh
 from yolor_gp.structures.predictions import LevelPrediction
+from yolor_gp.weights import read_weights
 
 NARROWED = ["yolov3-spp_w0125", "yolov4-csp-swish_w0125", "yolov7_w0125"]
 

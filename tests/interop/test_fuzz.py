@@ -20,13 +20,13 @@ from tests.interop.archives import write_zip
 from tests.interop.official_files import yolor_csp, yolov5, yolov7_tiny
 from tests.interop.test_hostile_pickles import tensor
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.detection.weights import read_weights, save_network
 from yolor_gp.errors import UserError
 from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
 from yolor_gp.interop.torch_archive import open_torch_archive
 from yolor_gp.models.builder import build_network, check_model
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.weights import read_weights, save_network
 
 LONGEST = 10.0  # seconds of processor time for one file; a hang would be endless
 GOLDENS = ["ckpt_yolov5seg_w0125_d033", "ckpt_yolov7seg_w0125", "ckpt_yolorcsp_w0125"]

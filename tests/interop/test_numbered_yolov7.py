@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from tests.interop.numbered_network import NumberedYolov7
 from yolor_gp.config.model_spec import ModelSpec
-from yolor_gp.detection.weights import load_network, read_weights, transfer
+from yolor_gp.detection.networks import load_network, transfer
 from yolor_gp.errors import UserError
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.weights import read_weights
 
 CLASSES, WIDTH = 2, 0.25
 State = dict[str, Tensor]

@@ -14,7 +14,8 @@ import torch
 from tests.interop.archives import dump, write_zip
 from tests.interop.test_hostile_pickles import Call
 from yolor_gp.commands.program import exit_code
-from yolor_gp.detection.weights import build_detector, load_network, read_weights, transfer
+from yolor_gp.detection.networks import build_detector, load_network, transfer
+from yolor_gp.weights import read_weights
 
 FLAGS = {
     "train": ["--data", "shapes"],

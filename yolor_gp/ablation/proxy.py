@@ -6,7 +6,6 @@ import logging
 
 from yolor_gp.ablation.folder import AblationFolder
 from yolor_gp.config.run_config import make_run_config
-from yolor_gp.detection.budget import step_seconds
 from yolor_gp.detection.chosen_recipe import with_recipe
 from yolor_gp.detection.task import (
     build_detection_network,
@@ -14,6 +13,7 @@ from yolor_gp.detection.task import (
     detection_task,
     open_data,
 )
+from yolor_gp.engine.budget import step_seconds
 from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import choose_precision, training_device
 from yolor_gp.errors import UserError

@@ -20,7 +20,7 @@ from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.run_config import AUTO, load_recipe
 from yolor_gp.detection.data_check import check_data
-from yolor_gp.detection.runs import seconds_of
+from yolor_gp.engine.requests import seconds_of
 from yolor_gp.errors import UserError
 
 _log = logging.getLogger(__name__)

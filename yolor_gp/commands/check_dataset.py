@@ -14,10 +14,10 @@ from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.doctor import Report, examine
 from yolor_gp.detection.anchors import POOR_FIT, anchor_recall
-from yolor_gp.detection.weights import read_model
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
 from yolor_gp.visualize.plots import plot_dataset
+from yolor_gp.weights import read_model
 
 FOUND_ERRORS = 1
 

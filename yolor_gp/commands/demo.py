@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from yolor_gp.commands import detect, train, val
 from yolor_gp.commands.arguments import Arguments
 from yolor_gp.config.data_config import load_data_config
-from yolor_gp.detection.runs import new_run_folder
 from yolor_gp.engine.checkpoints.checkpointer import BEST
+from yolor_gp.engine.runs import new_run_folder
 
 _NEXT = """
 what next:

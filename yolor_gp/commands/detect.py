@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.commands.detection_files import DetectionFiles
-from yolor_gp.detection.runs import run_folder
 from yolor_gp.engine.precision import PRECISIONS
+from yolor_gp.engine.runs import run_folder
 from yolor_gp.files import check_writable
 from yolor_gp.media.sources import open_source
 from yolor_gp.model import load

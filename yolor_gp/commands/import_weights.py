@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.detection.weights import network_of, read_weights, save_network
 from yolor_gp.errors import UserError
+from yolor_gp.weights import network_of, read_weights, save_network
 
 _SUFFIXES = (".pt", ".safetensors")
 

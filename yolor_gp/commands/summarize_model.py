@@ -14,7 +14,6 @@ from yolor_gp.analysis.flow.receptive_field import receptive_fields
 from yolor_gp.analysis.paths.network_sources import open_network
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.commands.paper_table import markdown_table, paper_rows
-from yolor_gp.detection.weights import read_model
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
 from yolor_gp.models.summary import (
@@ -23,6 +22,7 @@ from yolor_gp.models.summary import (
     ModelSummary,
     summarize,
 )
+from yolor_gp.weights import read_model
 
 
 def parser() -> Arguments:

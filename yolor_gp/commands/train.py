@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from yolor_gp.commands.train_arguments import parse_train_arguments
-from yolor_gp.detection.runs import train
+from yolor_gp.detection.requests import train
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,8 +9,9 @@ import argparse
 from collections.abc import Sequence
 
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.detection.runs import TrainRequest, request_of
+from yolor_gp.detection.requests import request_of
 from yolor_gp.engine.precision import PRECISIONS
+from yolor_gp.engine.requests import TrainRequest
 
 
 def parse_train_arguments(arguments: Sequence[str] | None) -> TrainRequest:

@@ -47,6 +47,25 @@ class EmaConfig(Settings):
     warmup: float = Field(2000, gt=0)
 
 
+class Intervals(Settings):
+    """When the averaged network is validated."""
+
+    every: int = Field(1, ge=1, description="epochs between validations; the last always is")
+
+
+class Recipe(Settings):
+    """What the recipe of any task has; it adds `loss` and `augment`."""
+
+    optimizer: OptimizerConfig = OptimizerConfig()
+    schedule: ScheduleConfig = ScheduleConfig()
+    ema: EmaConfig = EmaConfig()
+    validation: Intervals = Intervals()
+
+    def to_yaml(self) -> str:
+        """Readable back by whoever reads this task's recipes."""
+        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
+
+
 class LossConfig(Settings):
     """Gains before scaling (by classes / 80, 3 / levels and, where asked, image size)."""
 
@@ -97,7 +116,7 @@ class AugmentConfig(Settings):
     )
 
 
-class ValidationConfig(Settings):
+class ValidationConfig(Intervals):
     """Post-processing during validation [GP, implementation details]."""
 
     confidence: float = Field(0.001, ge=0, le=1)
@@ -105,22 +124,14 @@ class ValidationConfig(Settings):
     multi_label: bool = True
     max_detections: int = Field(300, ge=1)
     mask_threshold: float = Field(0.5, gt=0, lt=1)
-    every: int = Field(1, ge=1, description="epochs between validations; the last always is")
 
 
-class TrainConfig(Settings):
-    """A whole recipe."""
+class TrainConfig(Recipe):
+    """A whole recipe of a detector."""
 
-    optimizer: OptimizerConfig = OptimizerConfig()
-    schedule: ScheduleConfig = ScheduleConfig()
-    ema: EmaConfig = EmaConfig()
     loss: LossConfig = LossConfig()
     augment: AugmentConfig = AugmentConfig()
     validation: ValidationConfig = ValidationConfig()
-
-    def to_yaml(self) -> str:
-        """Readable back by `load_train_config`."""
-        return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
 def merged(base: TrainConfig, given: TrainConfig) -> TrainConfig:

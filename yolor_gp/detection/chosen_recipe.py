@@ -11,7 +11,7 @@ from yolor_gp.config.train_config import merged
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.rare_classes import class_weights
 from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
-from yolor_gp.detection.budget import epochs_within
+from yolor_gp.engine.budget import epochs_within
 from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import Precision
 from yolor_gp.engine.task import Task

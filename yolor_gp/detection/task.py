@@ -22,18 +22,7 @@ from yolor_gp.data.selection import Selection
 from yolor_gp.detection.anchors import fitted_spec
 from yolor_gp.detection.data_check import check_data
 from yolor_gp.detection.evaluate import evaluate
-from yolor_gp.detection.weights import (
-    MODEL_YAML,
-    NAMES,
-    Weights,
-    build_detector,
-    describe,
-    needed_plugins,
-    plugins_named,
-    read_model,
-    read_weights,
-    transfer,
-)
+from yolor_gp.detection.networks import build_detector, transfer
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
@@ -46,6 +35,16 @@ from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
 from yolor_gp.visualize.batches import labelled_batch, predictions_against_truth
+from yolor_gp.weights import (
+    MODEL_YAML,
+    NAMES,
+    Weights,
+    describe,
+    needed_plugins,
+    plugins_named,
+    read_model,
+    read_weights,
+)
 
 _log = logging.getLogger(__name__)
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import itertools
 import logging
-from dataclasses import dataclass
-from pathlib import Path
 
 import torch
 
@@ -21,20 +19,16 @@ from yolor_gp.detection.task import (
     open_data,
     resumed_model,
 )
-from yolor_gp.detection.weights import Weights
 from yolor_gp.engine.auto_batch import largest_batch
-from yolor_gp.engine.checkpoints.checkpoint import State
-from yolor_gp.engine.checkpoints.provenance import collect_provenance, write_provenance
 from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
-from yolor_gp.engine.checkpoints.resume import PROVENANCE_FILE, launch_identity
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.loggers import check_loggers
 from yolor_gp.engine.precision import Precision, choose_precision, training_device
+from yolor_gp.engine.runs import Run, write_run_files
 from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
 from yolor_gp.errors import UserError
-from yolor_gp.files import write_text
 from yolor_gp.models.freeze import BOXES, modules_to_freeze
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.statistics import has_neutral_statistics, restore_statistics
@@ -44,24 +38,7 @@ _log = logging.getLogger(__name__)
 _STATISTICS_BATCHES = 4
 
 
-@dataclass(frozen=True)
-class DetectionRun:
-    """What every process must know to train together.
-
-    Attributes:
-        config: The configuration.
-        folder: The run folder.
-        resumed: The checkpoint that is gone on from.
-        start: Weights in memory to begin with, instead of what `config` names.
-    """
-
-    config: RunConfig
-    folder: Path
-    resumed: State | None = None
-    start: Weights | None = None
-
-
-def train_detector(run: DetectionRun, context: DistributedContext) -> Outcome:
+def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
     """Train on this process; every process of `context` calls it with the same `run`."""
     config = run.config
     device = training_device(config.device, context.local_rank, context.size)
@@ -104,7 +81,7 @@ def train_detector(run: DetectionRun, context: DistributedContext) -> Outcome:
         _measure_statistics(task, network, context, device)
     if context.is_main:
         say_recipe(config)
-        _write_run_files(run.folder, config, data, network, context, run.resumed is not None)
+        write_run_files(run, config, network.spec.resolved_yaml, data.fingerprint, context)
         headline = _headline(chosen.spec, config, data, origin, precision, device, context)
         _log.info("%s", headline)
     observer = None
@@ -177,28 +154,6 @@ def _check_statistics(
         )
 
 
-def _write_run_files(
-    folder: Path,
-    config: RunConfig,
-    data: DetectionData,
-    network: DetectionNetwork,
-    context: DistributedContext,
-    is_resumed: bool,
-) -> None:
-    """What is needed to run it again, before the first step."""
-    write_text(folder / "config.yaml", config.to_yaml())
-    write_text(folder / "recipe.yaml", config.recipe.to_yaml())
-    write_text(folder / "model.yaml", network.spec.resolved_yaml)
-    provenance = collect_provenance(
-        seed=config.seed,
-        data=data.fingerprint,
-        processes=context.size,
-        resumed=is_resumed,
-        launch=launch_identity(context.run_id),
-    )
-    write_provenance(folder / PROVENANCE_FILE, provenance)
-
-
 def _headline(
     spec: ModelSpec,
     config: RunConfig,
@@ -217,11 +172,3 @@ def _headline(
         f" {config.batch_size}, {config.recipe.schedule.epochs} epochs,"
         f" {precision.name} on {device}{processes}"
     )
-
-
-def say_outcome(outcome: Outcome, folder: Path) -> None:
-    """The end of a run, for people."""
-    if outcome.evaluation is not None and outcome.evaluation.summary:
-        _log.info("%s", outcome.evaluation.summary)
-    level = logging.WARNING if outcome.exit_code else logging.INFO
-    _log.log(level, "%s; run folder %s", outcome.message, folder)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from yolor_gp.config.run_config import RunConfig
+from yolor_gp.config.run_settings import RunSettings
 from yolor_gp.engine.checkpoints.checkpoint import State
 from yolor_gp.engine.checkpoints.checkpointer import Checkpointer
 from yolor_gp.engine.checkpoints.progress import Progress
@@ -29,7 +29,7 @@ _SMALL_BATCH = 16
 
 def run_training(
     task: Task,
-    config: RunConfig,
+    config: RunSettings,
     folder: Path,
     *,
     context: DistributedContext,
@@ -90,7 +90,7 @@ def run_training(
         report.close()
 
 
-def _options(config: RunConfig) -> TrainerOptions:
+def _options(config: RunSettings) -> TrainerOptions:
     recipe = config.recipe
     return TrainerOptions(
         patience=recipe.schedule.patience,
@@ -102,7 +102,7 @@ def _options(config: RunConfig) -> TrainerOptions:
 
 
 def _report(
-    folder: Path, context: DistributedContext, config: RunConfig, steps: int, progress: Progress
+    folder: Path, context: DistributedContext, config: RunSettings, steps: int, progress: Progress
 ) -> TerminalReport | SilentReport:
     if not context.is_main:
         return SilentReport(context.rank)
@@ -114,7 +114,7 @@ def _report(
 
 
 def _synchronise(
-    task: Task, config: RunConfig, context: DistributedContext, device: torch.device
+    task: Task, config: RunSettings, context: DistributedContext, device: torch.device
 ) -> None:
     """Batch statistics over all processes, where asked for or where each has few images.
 

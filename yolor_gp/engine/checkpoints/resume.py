@@ -7,9 +7,11 @@ import os
 import socket
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
-from yolor_gp.config.run_config import RunConfig
+from pydantic import ValidationError
+
+from yolor_gp.config.run_settings import SettingsOfRun
 from yolor_gp.engine.checkpoints.checkpoint import State, previous_of, read_newest_whole
 from yolor_gp.engine.checkpoints.checkpointer import LAST, TRAINING
 from yolor_gp.errors import UserError
@@ -18,18 +20,20 @@ PROVENANCE_FILE = "provenance.json"
 
 
 @dataclass(frozen=True)
-class Resumed:
+class Resumed(Generic[SettingsOfRun]):
     """A run that goes on. warnings: lines on damaged checkpoints that were passed over."""
 
     folder: Path
     checkpoint: Path
     state: State
-    config: RunConfig
+    config: SettingsOfRun
     warnings: tuple[str, ...]
 
 
-def open_resumed(where: str, project: Path) -> Resumed:
+def open_resumed(where: str, project: Path, kind: type[SettingsOfRun]) -> Resumed[SettingsOfRun]:
     """Read the run at `where`: a run folder, a checkpoint, or "" for the latest in `project`.
+
+    kind: the settings of the task's runs.
 
     Raises:
         UserError: When there is none, or when it is finished.
@@ -47,15 +51,28 @@ def open_resumed(where: str, project: Path) -> Resumed:
             f"{checkpoint}: this run is finished ({progress['epoch']} epochs); to train on, start a"
             f" new run with --weights {checkpoint}"
         )
-    config = config_of(state, checkpoint)
+    config = config_of(state, checkpoint, kind)
     warnings = tuple(f"{problem}; going on from {checkpoint}" for problem in problems)
     return Resumed(file.parent.parent, checkpoint, state, config, warnings)
 
 
-def config_of(state: State, checkpoint: Path) -> RunConfig:
-    """The configuration kept in a checkpoint."""
+def config_of(state: State, checkpoint: Path, kind: type[SettingsOfRun]) -> SettingsOfRun:
+    """The configuration kept in a checkpoint.
+
+    Raises:
+        UserError: When there is none, or when it is another task's.
+    """
     values: dict[str, Any] = state["config"]
-    return RunConfig.model_validate(values) if values else _missing(checkpoint)
+    if not values:
+        raise UserError(f"{checkpoint}: holds no configuration; it cannot be resumed")
+    try:
+        return kind.model_validate(values)
+    except ValidationError as error:
+        key = ".".join(map(str, error.errors()[0]["loc"]))
+        raise UserError(
+            f"{checkpoint}: is of another program, or of another version of this one"
+            f" (its configuration has another '{key}'); resume it with the program that began it"
+        ) from None
 
 
 def latest_run(project: Path) -> Path:
@@ -112,7 +129,3 @@ def _same_launch(file: Path, launch: dict[str, str], restarts: int) -> bool:
     # torchrun calls a run "none" when it was given no --rdzv-id.
     named = restarts > 0 and launch["run_id"] not in ("", "none")
     return bool(known == launch or (named and known.get("run_id") == launch["run_id"]))
-
-
-def _missing(checkpoint: Path) -> RunConfig:
-    raise UserError(f"{checkpoint}: holds no configuration; it cannot be resumed")

@@ -27,16 +27,15 @@ from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.pickle_values import TensorReference
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
 from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
-from yolor_gp.interop.transfer import TransferReport, transfer_along_wiring
-from yolor_gp.interop.transfer import transfer as transfer_tensors
-from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import build_network
-from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
 from yolor_gp.plugins import loaded_plugins
 
 MODEL_YAML, NAMES, IMAGE_SIZE, PLUGINS = "model_yaml", "names", "image_size", "plugins"
 """Keys of the description that travels with weights."""
 
+
+Network = DetectionNetwork | ClassifierNetwork
 
 _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 
@@ -59,7 +58,7 @@ class Weights:
     named_elsewhere: bool = False
 
 
-def describe(network: DetectionNetwork, image_size: int) -> dict[str, Any]:
+def describe(network: Network, image_size: int) -> dict[str, Any]:
     """Plain values from which the network can be built again."""
     return {
         MODEL_YAML: network.spec.resolved_yaml,
@@ -120,55 +119,9 @@ def is_weights_file(source: str | Path) -> bool:
     return path.is_dir() or path.suffix.lower() in _SUFFIXES or is_darknet_weights(path)
 
 
-def open_detector(
-    source: str | Path,
-    device: torch.device,
-    classes: int | tuple[str, ...] | None = None,
-    cfg: str | Path | None = None,
-) -> tuple[DetectionNetwork, int | None]:
-    """The network of a weights file or, with fresh weights, of a model file; in eval mode.
-
-    Args:
-        source: A weights file or run folder, or a model file by path or shipped name.
-        device: Where it is built.
-        classes: Build it for so many, or for these names; of the decoder the rows of classes that
-            both know by name are kept.
-        cfg: As of `read_weights`.
-
-    Returns:
-        The network, and the size it was trained at where the file says.
-
-    Raises:
-        UserError: When the file cannot be read, or its weights do not fit.
-    """
-    names = classes if isinstance(classes, tuple) else None
-    if not is_weights_file(source):
-        spec = _with_classes(read_model(source), classes)
-        network = build_detector(spec, names, source, device)
-        load_pretrained(network)
-        return network.eval(), None
-    weights = read_weights(source, cfg)
-    spec = _with_classes(weights.spec, classes)
-    if spec.num_classes == weights.spec.num_classes and names in (None, weights.names):
-        return network_of(weights, source, device=device), weights.image_size
-    with plugins_named(weights.plugins, source):
-        network = build_detector(spec, names, source, device)
-    transfer(network, weights)
-    return network.eval(), weights.image_size
-
-
-def load_network(path: str | Path, *, device: str | torch.device = "cpu") -> DetectionNetwork:
-    """The network of a weights file, in eval mode on `device`.
-
-    Raises:
-        UserError: When they cannot be read, or do not fit their model.
-    """
-    return network_of(read_weights(path), path, device=device)
-
-
 def network_of(
     weights: Weights, path: str | Path, *, device: str | torch.device = "cpu"
-) -> DetectionNetwork:
+) -> Network:
     """The network that `weights`, read from `path`, belong to; in eval mode on `device`.
 
     Raises:
@@ -177,7 +130,7 @@ def network_of(
     if weights.partial is not None:
         raise UserError(f"{path}: {weights.partial}; it is only good to train from (--weights)")
     with plugins_named(weights.plugins, path):
-        network = build_detector(weights.spec, weights.names, path, device)
+        network = build_network(weights.spec, device=device, names=weights.names)
     try:
         network.load_state_dict(dict(weights.tensors))
     except RuntimeError as error:
@@ -186,21 +139,7 @@ def network_of(
     return network.eval()
 
 
-def build_detector(
-    spec: ModelSpec, names: tuple[str, ...] | None, path: str | Path, device: str | torch.device
-) -> DetectionNetwork:
-    """A detector with fresh weights; `path` is what messages call it.
-
-    Raises:
-        UserError: When the model file is wrong, or is of a classifier.
-    """
-    network = build_network(spec, device=device, names=names)
-    if not isinstance(network, DetectionNetwork):
-        raise UserError(f"{path}: a classifier; expected a network that detects")
-    return network
-
-
-def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None:
+def save_network(network: Network, path: Path, image_size: int) -> None:
     """Write a network's weights in float32: `.safetensors` for others, `.pt` as training does."""
     tensors = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
@@ -215,15 +154,6 @@ def save_network(network: DetectionNetwork, path: Path, image_size: int) -> None
         "average": {"updates": 0, "network": tensors},
     }
     save_checkpoint(state, path)
-
-
-def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
-    """Copy what fits: of a decoder for other classes, the rows that mean the same."""
-    same_layers = network.spec.layers[:-1] == weights.spec.layers[:-1]
-    if weights.named_elsewhere and not same_layers:
-        source = build_network(weights.spec, device="meta")
-        return transfer_along_wiring(weights.tensors, source, network, weights.names)
-    return transfer_tensors(weights.tensors, network, weights.names)
 
 
 def _of_darknet(read: DarknetWeights) -> Weights:
@@ -269,12 +199,6 @@ def plugins_named(plugins: Sequence[str], path: str | Path) -> Iterator[None]:
         raise UserError(*error.problems, hint) from None
 
 
-def _with_classes(spec: ModelSpec, classes: int | tuple[str, ...] | None) -> ModelSpec:
-    if classes is None:
-        return spec
-    return spec.with_classes(classes if isinstance(classes, int) else len(classes))
-
-
 def _own_weights(archive: TorchArchive) -> Weights:
     match archive.root:
         case {"version": version} if version != VERSION:
@@ -290,7 +214,7 @@ def _own_weights(archive: TorchArchive) -> Weights:
             class_names = tuple(str(name)[:200] for name in names if isinstance(name, str))
             trained_at = size if isinstance(size, int) else None
             return Weights(spec, class_names, tensors, trained_at, plugins)
-    raise UserError(f"{archive.file}: holds no detection network")
+    raise UserError(f"{archive.file}: holds no network of this project")
 
 
 def _references(network: Mapping[object, object], file: str) -> dict[str, TensorReference]:
