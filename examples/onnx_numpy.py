@@ -20,16 +20,15 @@ CONFIDENCE, OVERLAP, MOST = 0.25, 0.45, 300
 GREY = 114
 
 
-def letterbox(image: np.ndarray, side: int) -> tuple[np.ndarray, float, float, int, int]:
-    """The picture in a grey square: u8[side, side, 3], scales and offsets of x and y."""
-    height, width = image.shape[:2]
-    scale = side / max(height, width)
-    inner = (min(side, int(np.ceil(height * scale))), min(side, int(np.ceil(width * scale))))
-    resized = Image.fromarray(image).resize(inner[::-1], Image.Resampling.BILINEAR)
-    square = np.full((side, side, 3), GREY, np.uint8)
-    top, left = (side - inner[0]) // 2, (side - inner[1]) // 2
-    square[top : top + inner[0], left : left + inner[1]] = np.asarray(resized)
-    return square, inner[1] / width, inner[0] / height, left, top
+def letterbox(image: np.ndarray, size: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The picture in grey of `size` (width, height): u8[H, W, 3], scale and offset (x, y)."""
+    original = np.array(image.shape[1::-1])
+    inner = np.minimum(np.ceil(original * (size / original).min()).astype(int), size)
+    resized = Image.fromarray(image).resize(tuple(inner), Image.Resampling.BILINEAR)
+    padded = np.full((size[1], size[0], 3), GREY, np.uint8)
+    left, top = (size - inner) // 2
+    padded[top : top + inner[1], left : left + inner[0]] = np.asarray(resized)
+    return padded, inner / original, (size - inner) // 2
 
 
 def overlaps(box: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -51,13 +50,13 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> list[
     return kept
 
 
-def mask_of(coefficients: np.ndarray, prototypes: np.ndarray, box: np.ndarray, side: int) -> Any:
-    """Where an object is, in the square: bool[side, side]."""
+def mask_of(coefficients: np.ndarray, prototypes: np.ndarray, box: np.ndarray, size: Any) -> Any:
+    """Where an object is, in the input: bool[H, W]."""
     logits = np.tensordot(coefficients, prototypes, 1)
     probability = Image.fromarray((1 / (1 + np.exp(-logits))).astype(np.float32))
-    mask = np.asarray(probability.resize((side, side), Image.Resampling.BILINEAR)) > 0.5
+    mask = np.asarray(probability.resize(tuple(size), Image.Resampling.BILINEAR)) > 0.5
     inside = np.zeros_like(mask)
-    left, top, right, bottom = np.clip(box.round().astype(int), 0, side)
+    left, top, right, bottom = np.clip(box.round().astype(int), 0, [*size, *size])
     inside[top:bottom, left:right] = True
     return mask & inside
 
@@ -65,23 +64,23 @@ def mask_of(coefficients: np.ndarray, prototypes: np.ndarray, box: np.ndarray, s
 def detect(session: Any, image: np.ndarray) -> list[dict[str, Any]]:
     """Objects of u8[H, W, 3] RGB: name, score, box in pixels of the picture, mask or None."""
     words = json.loads(session.get_modelmeta().custom_metadata_map["yolor_gp"])
-    side = words["image_size"]
-    square, across, down, left, top = letterbox(image, side)
-    given = square.transpose(2, 0, 1)[None].astype(np.float32) / 255
+    size = np.array(words["image_size"]) * np.ones(2, int)  # a side, or width and height
+    padded, scale, offset = letterbox(image, size)
+    given = padded.transpose(2, 0, 1)[None].astype(np.float32) / 255
     boxes, scores, *masks = (part[0] for part in session.run(None, {"images": given}))
     labels, best = scores.argmax(1), scores.max(1)
     rows = np.flatnonzero(best > CONFIDENCE)
     rows = rows[suppress(boxes[rows], best[rows], labels[rows])]
-    shift, scale = np.array([left, top] * 2), np.array([across, down] * 2)
+    (left, top), (right, bottom) = offset, size - offset
     height, width = image.shape[:2]
     found = []
     for row in rows:
         mask = None
         if masks:
-            inner = mask_of(masks[0][row], masks[1], boxes[row], side)
-            inner = inner[top : side - top or None, left : side - left or None]
+            inner = mask_of(masks[0][row], masks[1], boxes[row], size)
+            inner = inner[top:bottom, left:right]
             mask = np.asarray(Image.fromarray(inner).resize((width, height)))
-        box = np.clip((boxes[row] - shift) / scale, 0, [width, height] * 2)
+        box = np.clip((boxes[row] - np.tile(offset, 2)) / np.tile(scale, 2), 0, [width, height] * 2)
         name = words["names"][labels[row]]
         found.append({"name": name, "score": float(best[row]), "box": box, "mask": mask})
     return found

@@ -61,7 +61,7 @@ MUTANTS = [
             ("(images * self.world_size)", "images"),
             ("self.num_classes / _GAIN_CLASSES", "1 / 1"),
             ("_GAIN_LEVELS / len(raw.levels)", "1.0"),
-            ("(self.image_size / _GAIN_IMAGE_SIZE) ** 2", "self.image_size / _GAIN_IMAGE_SIZE"),
+            ("pixels / _GAIN_IMAGE_SIZE**2", "pixels / _GAIN_IMAGE_SIZE"),
             ('number, "amax")', 'number, "amin")'),
             ("overlaps.clamp(min=0)", "overlaps"),
             ("* self.config.balance[index]", ""),

@@ -25,6 +25,7 @@ from yolor_gp.losses import box_loss
 from yolor_gp.losses.box_loss import find_box_iou, register_box_iou
 from yolor_gp.models import builder  # noqa: F401  (built-in blocks are entered before any test)
 from yolor_gp.models.blocks import registry
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.plugins import load_plugins, loaded_plugins
 from yolor_gp.structures.batch import Targets
 
@@ -114,7 +115,7 @@ def test_a_head_learns(without_anchors: Path) -> None:
     torch.manual_seed(0)
     network = yolor_gp.load(without_anchors, device="cpu").network.train()
     criterion = network.head.criterion(
-        LossConfig(), image_size=64, reduce_counts=None, world_size=1
+        LossConfig(), image_size=ImageSize.of(64), reduce_counts=None, world_size=1
     )
     images = torch.zeros(1, 3, 64, 64)
     images[0, :, 8:24, 32:56], images[0, 0, 44:60, 4:24] = 1.0, 0.5

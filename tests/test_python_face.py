@@ -53,6 +53,18 @@ def run(data: Path, tmp_path_factory: pytest.TempPathFactory) -> yolor_gp.Traine
     return yolor_gp.load(TINY, device="cpu").train(data, **QUICK, project=project)
 
 
+def test_an_input_that_is_not_square(data: Path, tmp_path: Path) -> None:
+    """Said once, as width and height: trained, kept, validated, predicted and resumed with."""
+    flags: dict[str, Any] = {**QUICK, "img": [96, 64], "project": tmp_path}
+    run = yolor_gp.load(TINY, device="cpu").train(data, **flags)
+    assert "image_size:\n- 96\n- 64\n" in (run.folder / "config.yaml").read_text()
+    model = run.model
+    assert model.image_size == (64, 96)
+    assert model.val(data, workers=0) == model.val(data, img="96x64", workers=0)
+    (result,) = model.predict(picture(), confidence=0.0)
+    assert len(result) and result.boxes[:, 2].max() <= 64 and result.boxes[:, 3].max() <= 48
+
+
 @pytest.fixture(scope="module")
 def model() -> yolor_gp.Model:
     """A network with fresh weights, which finds much of nothing."""

@@ -38,8 +38,9 @@ from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Live
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
-from yolor_gp.models.plan import check_image_size
+from yolor_gp.models.plan import check_image_size, input_size
 from yolor_gp.models.summary import ModelSummary, summarize
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.results import Predictions, Result
 from yolor_gp.structures.eval_result import EvalResult
 from yolor_gp.weights import Weights, is_weights_file, save_network
@@ -97,7 +98,7 @@ def _exported(source: str | Path, classes: object) -> Model:
     if classes is not None:
         raise UserError(f"{source}: is exported, its classes are fixed; load the weights instead")
     network = open_exported(source)
-    size = network.description.image_size
+    size = network.description.size
     model = Model(cast(DetectionNetwork, network), str(source), size, "float32")
     model._is_fused = True
     return model
@@ -152,7 +153,7 @@ class Model:
     Attributes:
         network: The network itself, a `torch.nn.Module`.
         source: What it was loaded from.
-        image_size: Side of the square input in pixels, unless a call says otherwise.
+        image_size: Of the input, unless a call says otherwise.
         precision: As `--precision`.
     """
 
@@ -160,11 +161,11 @@ class Model:
         self,
         network: DetectionNetwork,
         source: str = "a network in memory",
-        image_size: int = DEFAULT_SIZE,
+        image_size: AnySize = DEFAULT_SIZE,
         precision: str = "auto",
     ) -> None:
         self.network, self.source = network, source
-        self.image_size, self.precision = image_size, precision
+        self.image_size, self.precision = ImageSize.of(image_size), precision
         self._folded: tuple[object, DetectionNetwork] | None = None
         self._as_read: object = None
         self._is_fused = False
@@ -197,7 +198,7 @@ class Model:
         self,
         source: AnySource,
         *,
-        img: int | None = None,
+        img: AnySize | None = None,
         confidence: float = 0.25,
         iou: float = 0.45,
         classes: Sequence[str | int] | None = None,
@@ -213,7 +214,7 @@ class Model:
         Args:
             source: A path, folder, glob, list file, video, camera number or address; an array, PIL
                 image or tensor; or an iterable of these (`media.pictures.AnySource`).
-            img: Side of the square input in pixels.
+            img: Side of the square input, or its width and height, in pixels.
             confidence: Least score kept.
             iou: Overlap above which non-maximum suppression drops the worse box.
             classes: Names or numbers of the classes to keep; all when None.
@@ -258,7 +259,7 @@ class Model:
         self,
         data: str | Path = "shapes",
         *,
-        img: int | None = None,
+        img: AnySize | None = None,
         batch_size: int = 16,
         confidence: float = 0.001,
         iou: float = 0.65,
@@ -272,7 +273,7 @@ class Model:
 
         Args:
             data: A data YAML, or the name of a shipped one.
-            img: Side of the square input in pixels.
+            img: Side of the square input, or its width and height, in pixels.
             batch_size: Images at once.
             confidence: Least score kept.
             iou: Overlap above which non-maximum suppression drops the worse box.
@@ -290,7 +291,7 @@ class Model:
             self.network,
             data,
             config,
-            image_size=img or self.image_size,
+            image_size=self._checked_size(img),
             batch_size=batch_size,
             workers=workers,
             backend=backend,
@@ -388,7 +389,7 @@ class Model:
     def _weights(self) -> Weights:
         return Weights(self.network.spec, self.names, self.network.state_dict(), self.image_size)
 
-    def _checked_size(self, img: int | None) -> int:
-        size = self.image_size if img is None else img
+    def _checked_size(self, img: AnySize | None) -> ImageSize:
+        size = self.image_size if img is None else input_size(img)
         check_image_size(size, self.network.max_stride)
         return size

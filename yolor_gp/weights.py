@@ -29,6 +29,7 @@ from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetens
 from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.plugins import loaded_plugins
 
 MODEL_YAML, NAMES, IMAGE_SIZE, PLUGINS = "model_yaml", "names", "image_size", "plugins"
@@ -52,18 +53,18 @@ class Weights:
     spec: ModelSpec
     names: tuple[str, ...]
     tensors: Mapping[str, Tensor]
-    image_size: int | None = None
+    image_size: ImageSize | None = None
     plugins: tuple[str, ...] = ()
     partial: str | None = None
     named_elsewhere: bool = False
 
 
-def describe(network: Network, image_size: int) -> dict[str, Any]:
+def describe(network: Network, image_size: AnySize) -> dict[str, Any]:
     """Plain values from which the network can be built again."""
     return {
         MODEL_YAML: network.spec.resolved_yaml,
         NAMES: list(network.names),
-        IMAGE_SIZE: image_size,
+        IMAGE_SIZE: ImageSize.of(image_size).plain,
         PLUGINS: list(loaded_plugins()),
     }
 
@@ -139,7 +140,7 @@ def network_of(
     return network.eval()
 
 
-def save_network(network: Network, path: Path, image_size: int) -> None:
+def save_network(network: Network, path: Path, image_size: AnySize) -> None:
     """Write a network's weights in float32: `.safetensors` for others, `.pt` as training does."""
     tensors = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
@@ -164,7 +165,7 @@ def _of_darknet(read: DarknetWeights) -> Weights:
         spec=model.spec,
         names=class_names(model.spec.file, model.spec.num_classes),
         tensors=read.tensors,
-        image_size=None if model.image_size is None else max(model.image_size),
+        image_size=None if model.image_size is None else ImageSize.of(model.image_size),
         partial=partial,
         named_elsewhere=True,
     )
@@ -208,13 +209,19 @@ def _own_weights(archive: TorchArchive) -> Weights:
             "average": {"network": dict() as network},
         }:
             spec = ModelSpec.from_text(text, archive.file)
-            size = others.get(IMAGE_SIZE)
             plugins = needed_plugins({str(key): value for key, value in others.items()})
             tensors = archive.tensors(_references(network, archive.file))
             class_names = tuple(str(name)[:200] for name in names if isinstance(name, str))
-            trained_at = size if isinstance(size, int) else None
-            return Weights(spec, class_names, tensors, trained_at, plugins)
+            return Weights(spec, class_names, tensors, _size_in(others.get(IMAGE_SIZE)), plugins)
     raise UserError(f"{archive.file}: holds no network of this project")
+
+
+def _size_in(value: object) -> ImageSize | None:
+    """What a file says, None where it does not."""
+    match value:
+        case int() | [int(), int()]:
+            return ImageSize.of(value)
+    return None
 
 
 def _references(network: Mapping[object, object], file: str) -> dict[str, TensorReference]:

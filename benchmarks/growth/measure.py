@@ -111,9 +111,7 @@ def image_size(settings: Settings, side: int) -> Point:
     here = replace(settings, image_size=side)
     config = load_data_config(copies(here, 1) / "data.yaml")
     dataset = open_dataset(config, "train", image_size=side, cache="ram")
-    loader = train_loader(
-        dataset, image_size=side, batch_size=_BATCH, augment=AugmentConfig(), seed=0, workers=0
-    )
+    loader = train_loader(dataset, batch_size=_BATCH, augment=AugmentConfig(), seed=0, workers=0)
     batches = itertools.chain.from_iterable(map(loader.epoch, itertools.count()))
     network = our_network(MODEL).train()
     return {
@@ -184,7 +182,7 @@ def workers(settings: Settings, count: int) -> Point:
     for index in range(len(dataset)):
         dataset.read_scaled(index)
     loader = train_loader(
-        dataset, image_size=settings.image_size, batch_size=settings.batch_size,
+        dataset, batch_size=settings.batch_size,
         augment=AugmentConfig(), seed=0, workers=count,
     )  # fmt: skip
     batches = itertools.chain.from_iterable(map(loader.epoch, itertools.count()))

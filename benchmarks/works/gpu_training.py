@@ -59,7 +59,7 @@ def _batches(settings: Settings, batch: int) -> Iterator[Batch]:
         load_data_config(folder / "data.yaml"), "train", image_size=settings.image_size
     )
     loader = train_loader(
-        dataset, image_size=settings.image_size, batch_size=batch, augment=AugmentConfig(), seed=0,
+        dataset, batch_size=batch, augment=AugmentConfig(), seed=0,
         workers=settings.workers, pin_memory=settings.device.startswith("cuda"),
     )  # fmt: skip
     return itertools.chain.from_iterable(map(loader.epoch, itertools.count()))

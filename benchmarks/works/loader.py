@@ -66,7 +66,7 @@ def ours(settings: Settings, cache: bool, workers: int) -> Run:
         for index in range(len(dataset)):
             dataset.read_scaled(index)
     loader = train_loader(
-        dataset, image_size=side, batch_size=size, augment=AugmentConfig(), seed=0, workers=workers
+        dataset, batch_size=size, augment=AugmentConfig(), seed=0, workers=workers
     )
     batches = itertools.chain.from_iterable(map(loader.epoch, itertools.count()))
 

@@ -51,7 +51,7 @@ def ours(settings: Settings, masks: bool) -> Run:
     evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=masks)
 
     def work(_: None) -> dict[str, float]:
-        loader = val_loader(dataset, image_size=settings.image_size, batch_size=8, workers=0)
+        loader = val_loader(dataset, batch_size=8, workers=0)
         device = torch.device(settings.device)
         result = evaluate(module, loader, evaluator, ValidationConfig(), device)  # type: ignore[arg-type]
         found = len(evaluator.results())

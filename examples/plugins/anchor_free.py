@@ -21,6 +21,7 @@ from yolor_gp.losses.box_loss import find_box_iou
 from yolor_gp.models.blocks.registry import Width, register
 from yolor_gp.models.heads.detection_head import DetectionCriterion, DetectionHead
 from yolor_gp.ops.anchor_decode import grid_cells
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.predictions import LossParts
@@ -103,7 +104,7 @@ class AnchorFreeHead(DetectionHead):
         self,
         config: LossConfig,
         *,
-        image_size: int,
+        image_size: ImageSize,
         reduce_counts: Callable[[Tensor], Tensor] | None,
         world_size: int,
     ) -> DetectionCriterion:

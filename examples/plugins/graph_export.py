@@ -16,7 +16,7 @@ from yolor_gp.export.graph import Description
 
 def write(request: Request) -> None:
     """Save the graph of a fixed input."""
-    example = request.graph.example(request.description.batch, request.description.image_size)
+    example = request.graph.example(request.description.batch, request.description.size)
     program = torch.export.export(request.graph, (example,))
     torch.export.save(program, request.path, extra_files={"words": request.description.to_json()})
 

@@ -106,7 +106,7 @@ def test_other_names_are_taken() -> None:
     options = detect.parser().parse(words)
     assert (options.confidence, options.max_detections, options.no_images) == (0.4, 5, True)
     parsed = train_arguments.parse_train_arguments(["--imgsz", "64", "--batch", "4"])
-    assert parsed.given == {"image_size": 64, "batch_size": 4}
+    assert parsed.given == {"image_size": (64, 64), "batch_size": 4}
 
 
 def test_arguments_with_an_equals_sign() -> None:

@@ -12,7 +12,7 @@ from yolor_gp.errors import UserError
 
 def test_only_what_was_given_is_kept() -> None:
     parsed = parse_train_arguments(["--img", "320", "--batch-size", "auto", "--cache"])
-    assert parsed.given == {"image_size": 320, "batch_size": 0, "cache": "ram"}
+    assert parsed.given == {"image_size": (320, 320), "batch_size": 0, "cache": "ram"}
     assert (parsed.overrides, parsed.resume, parsed.project) == ((), None, Path("runs/train"))
 
 

@@ -16,6 +16,7 @@ from yolor_gp.config.shipped import shipped_files
 from yolor_gp.config.train_config import TrainConfig
 from yolor_gp.config.yolov5_recipe import YOLOV5_KEYS
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import AnySize, ImageSize
 
 
 def test_the_paper_recipe_is_the_default_and_names_every_key() -> None:
@@ -69,6 +70,19 @@ def test_wrong_flags_are_named() -> None:
         RunConfig.of_flags({"seed": 5_000_000_000})
 
 
+@pytest.mark.parametrize("given", [640, [640, 384], "640x384"])
+def test_the_input_size_comes_back_from_the_run_folder(given: AnySize) -> None:
+    config = RunConfig.of_flags({"image_size": given})
+    assert config.image_size == ImageSize.of(given)
+    assert run_config_from_yaml(config.to_yaml(), "config.yaml") == config
+
+
+@pytest.mark.parametrize("given", [16, [640, 16], "big", [1, 2, 3]])
+def test_an_input_size_that_is_none(given: AnySize) -> None:
+    with pytest.raises(UserError, match="--img"):
+        RunConfig.of_flags({"image_size": given})
+
+
 SAVED = make_run_config({"batch_size": 8, "image_size": 320, "hyp": "demo"}, ["schedule.epochs=3"])
 
 
@@ -77,6 +91,7 @@ SAVED = make_run_config({"batch_size": 8, "image_size": 320, "hyp": "demo"}, ["s
     [
         ({"batch_size": 16}, [], "--batch-size 16: contradicts the resumed run, whose value is 8"),
         ({"image_size": 640}, [], "--img 640: contradicts"),
+        ({"image_size": "320x640"}, [], "--img 320x640: contradicts"),
         ({"seed": 1}, [], "--seed 1: contradicts"),
         ({}, ["schedule.epochs=4"], "--set schedule.epochs=4: contradicts"),
         ({"hyp": "finetune"}, [], "--hyp finetune: contradicts"),
@@ -91,7 +106,10 @@ def test_contradictions_are_refused(
 
 
 def test_what_may_change_on_resume() -> None:
-    given = {"batch_size": 8, "workers": 1, "device": "cpu", "precision": "auto", "save_every": 5}
+    given = {
+        "batch_size": 8, "image_size": (320, 320), "workers": 1, "device": "cpu",
+        "precision": "auto", "save_every": 5,
+    }  # fmt: skip
     config = SAVED.with_free_flags(given, ["schedule.epochs=3"], "last.pt")
     assert (config.workers, config.device, config.save_every) == (1, "cpu", 5)
     assert config.recipe == SAVED.recipe and config.precision == SAVED.precision

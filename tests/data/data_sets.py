@@ -14,6 +14,7 @@ from pycocotools import mask as coco_mask
 
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.coco_dataset import coco_truth, open_coco
+from yolor_gp.ops.image_size import AnySize
 
 COLOURS = np.array([(250, 20, 20), (20, 250, 20), (40, 40, 250), (250, 250, 20)], np.uint8)
 """Of bar (polygon), triangle (polygon), ring (run lengths), pair (two polygons)."""
@@ -62,7 +63,7 @@ class Painted:
     def write(self) -> None:
         self.file.write_text(json.dumps(self.content))
 
-    def open(self, image_size: int = 128, cache: str = "none") -> DetectionDataset:
+    def open(self, image_size: AnySize = 128, cache: str = "none") -> DetectionDataset:
         table, fingerprint = open_coco(self.file, self.images)
         return DetectionDataset(
             "painted",

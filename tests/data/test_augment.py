@@ -21,6 +21,7 @@ from yolor_gp.data.augment.scene import Scene, Tile, mosaic
 from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate, no_instances
 from yolor_gp.data.loading.collate import collate, index_maps
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import ImageMeta
 
 
@@ -46,15 +47,20 @@ def smooth_picture(generator: np.random.Generator, height: int, width: int) -> N
     return cv2.resize(coarse, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
 
 
-def random_scene(seed: int, side: int = 160) -> Scene:
-    generator = default_rng(seed)
+def input_size(seed: int) -> ImageSize:
+    """Square and not."""
+    return ImageSize(160, 160) if seed % 2 else ImageSize(128, 192)
+
+
+def random_scene(seed: int) -> Scene:
+    generator, size = default_rng(seed), input_size(seed)
     tiles = []
     for _ in range(4):
-        height, width = generator.integers(side // 2, side, 2).tolist()
+        height, width = (int(generator.integers(side // 2, side)) for side in size)
         labels = polygons(square(10, 12, 30), square(width - 25, 20, 20))
         tiles.append(Tile(smooth_picture(generator, height, width), labels, (1.0, 1.0)))
-    x, y = generator.integers(side // 2, side * 3 // 2, 2).tolist()
-    return mosaic(tiles, side, (x, y))
+    y, x = (int(generator.integers(side // 2, side * 3 // 2)) for side in size)
+    return mosaic(tiles, size, (x, y))
 
 
 def test_the_matrix_is_the_product_of_its_parts() -> None:
@@ -67,10 +73,11 @@ def test_the_matrix_is_the_product_of_its_parts() -> None:
         turn[:2, :2] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
         turn[:2, :2] *= 1 + draws[3] * config.scale
         shear[0, 1], shear[1, 0] = np.tan(np.radians(draws[4:6] * 20))
-        move[:2, 2] = (0.5 + draws[6:] * config.translate) * 64
-        centre = np.array([[1, 0, -64], [0, 1, -64], [0, 0, 1]])
+        move[:2, 2] = (0.5 + draws[6:] * config.translate) * (64, 32)
+        centre = np.array([[1, 0, -64], [0, 1, -48], [0, 0, 1]])
         expected = move @ shear @ turn @ tilt @ centre
-        assert np.allclose(draw_affine(default_rng(seed), config, 128, 64), expected)
+        found = draw_affine(default_rng(seed), config, ImageSize(96, 128), ImageSize(32, 64))
+        assert np.allclose(found, expected)
 
 
 def planes_of(image: NDArray[np.uint8], gains: Gains) -> NDArray[np.uint8]:
@@ -80,9 +87,11 @@ def planes_of(image: NDArray[np.uint8], gains: Gains) -> NDArray[np.uint8]:
     return planes.transpose(1, 2, 0)
 
 
-def warped(scene: Scene, views: list[View | None]) -> tuple[NDArray[np.uint8], Instances]:
+def warped(
+    scene: Scene, views: list[View | None], size: ImageSize
+) -> tuple[NDArray[np.uint8], Instances]:
     """Canvas and warp of each tile through its own view, or of all through the one they share."""
-    out = np.full((160, 160, 3), 114, np.uint8)
+    out = np.full((*size, 3), 114, np.uint8)
     parts = []
     shared = all(view is views[0] for view in views)
     for tile, view in [(None, views[0])] if shared else zip(scene.tiles, views, strict=True):
@@ -100,12 +109,12 @@ def warped(scene: Scene, views: list[View | None]) -> tuple[NDArray[np.uint8], I
 @pytest.mark.parametrize("scale", [0.2, 0.47, 0.9, 1.0, 1.3, 1.9])
 @pytest.mark.parametrize("seed", range(4))
 def test_fast_placement_is_canvas_and_warp(seed: int, scale: float) -> None:
-    scene = random_scene(seed)
+    scene, size = random_scene(seed), input_size(seed)
     move = default_rng(seed).uniform(60, 100, 2) - 160 * scale
     matrix = np.array([[scale, 0, move[0]], [0, scale, move[1]], [0, 0, 1]])
-    fast = np.empty((160, 160, 3), np.uint8)
+    fast = np.empty((*size, 3), np.uint8)
     ours = place_scene(scene, matrix, fast)
-    slow, theirs = warped(scene, nearest_views(scene, matrix, 160))
+    slow, theirs = warped(scene, nearest_views(scene, matrix, size), size)
     difference = np.abs(fast.astype(int) - slow)
     assert difference[2:-2, 2:-2].mean() <= 0.02  # grey levels, seams and tiles' edges included
     assert difference.mean() < 0.2  # what lies beyond the output's edge is not blended in
@@ -115,10 +124,10 @@ def test_fast_placement_is_canvas_and_warp(seed: int, scale: float) -> None:
 
 @pytest.mark.parametrize("seed", range(8))
 def test_the_nearest_views_are_near(seed: int) -> None:
-    scene = random_scene(seed)
-    matrix = draw_affine(default_rng(seed), AugmentConfig(), scene.canvas, 160)
+    scene, size = random_scene(seed), input_size(seed)
+    matrix = draw_affine(default_rng(seed), AugmentConfig(), scene.canvas, size)
     assert is_axis_aligned(matrix)
-    views = [view for view in nearest_views(scene, matrix, 160) if view is not None]
+    views = [view for view in nearest_views(scene, matrix, size) if view is not None]
     assert views
     for view in views:
         for span, gain, move in zip((view.x, view.y), np.diag(matrix), matrix[:2, 2], strict=False):

@@ -65,9 +65,7 @@ def check_batch(batch: Batch, least_objects: int, most_wrong: int = 0) -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_masks_lie_on_their_pixels(painted: Painted, case: str) -> None:
     config = AugmentConfig(**{**STILL, **CASES[case]})
-    loader = train_loader(
-        painted.open(), image_size=128, batch_size=12, augment=config, seed=11, workers=0
-    )
+    loader = train_loader(painted.open(), batch_size=12, augment=config, seed=11, workers=0)
     # The map shows the smaller of two objects, the picture the one pasted last.
     most_wrong = 8 if "copy_paste" in CASES[case] else 0
     check_batch(next(iter(loader.epoch(0))), least_objects=24, most_wrong=most_wrong)
@@ -78,9 +76,7 @@ def test_masks_lie_on_their_pixels(painted: Painted, case: str) -> None:
 )
 def test_boxes_lie_around_their_pixels(painted: Painted, case: str) -> None:
     config = AugmentConfig(**{**STILL, **CASES[case], "mosaic": 0.0})
-    loader = train_loader(
-        painted.open(), image_size=128, batch_size=12, augment=config, seed=2, workers=0
-    )
+    loader = train_loader(painted.open(), batch_size=12, augment=config, seed=2, workers=0)
     compared = 0
     for batch in loader.epoch(1):
         for number, picture in enumerate(batch.images.numpy()):
@@ -99,9 +95,7 @@ def test_boxes_lie_around_their_pixels(painted: Painted, case: str) -> None:
 def test_boxes_of_cut_objects_are_those_of_what_is_left(painted: Painted) -> None:
     # Enlarged four times around the centre, most objects are cut.
     config = AugmentConfig(**{**STILL, "translate": 0.9, "scale": 0.9})
-    loader = train_loader(
-        painted.open(), image_size=128, batch_size=12, augment=config, seed=2, workers=0
-    )
+    loader = train_loader(painted.open(), batch_size=12, augment=config, seed=2, workers=0)
     cut = 0
     for epoch in range(4):
         for batch in loader.epoch(epoch):
@@ -122,9 +116,7 @@ def test_boxes_of_cut_objects_are_those_of_what_is_left(painted: Painted) -> Non
 def test_colours_change_and_masks_do_not(painted: Painted) -> None:
     def first(**changes: float) -> Batch:
         config = AugmentConfig(**{**STILL, "mosaic": 1.0, "scale": 0.4, **changes})
-        loader = train_loader(
-            painted.open(), image_size=128, batch_size=12, augment=config, seed=4, workers=0
-        )
+        loader = train_loader(painted.open(), batch_size=12, augment=config, seed=4, workers=0)
         return next(iter(loader.epoch(0)))
 
     plain, coloured = first(), first(hue=0.5, saturation=0.5, value=0.5)
@@ -138,14 +130,10 @@ def test_colours_change_and_masks_do_not(painted: Painted) -> None:
 
 def test_mixup_keeps_the_objects_of_both(painted: Painted) -> None:
     config = AugmentConfig(**{**STILL, "mosaic": 1.0, "mixup": 1.0})
-    loader = train_loader(
-        painted.open(), image_size=128, batch_size=12, augment=config, seed=4, workers=0
-    )
+    loader = train_loader(painted.open(), batch_size=12, augment=config, seed=4, workers=0)
     batch = next(iter(loader.epoch(0)))
     config = AugmentConfig(**{**STILL, "mosaic": 1.0})
-    loader = train_loader(
-        painted.open(), image_size=128, batch_size=12, augment=config, seed=4, workers=0
-    )
+    loader = train_loader(painted.open(), batch_size=12, augment=config, seed=4, workers=0)
     plain = next(iter(loader.epoch(0)))
     for number in range(12):
         alone = plain.targets.boxes[plain.targets.image_index == number]
@@ -158,7 +146,7 @@ def test_mixup_keeps_the_objects_of_both(painted: Painted) -> None:
 
 
 def test_validation_pictures_are_letterboxed(painted: Painted) -> None:
-    batch = next(iter(val_loader(painted.open(), image_size=128, batch_size=12, workers=0)))
+    batch = next(iter(val_loader(painted.open(), batch_size=12, workers=0)))
     check_batch(batch, least_objects=48)
     letterbox = batch.metas[0].letterbox
     assert letterbox is not None and letterbox.output_size == (128, 128)

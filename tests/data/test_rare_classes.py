@@ -46,13 +46,11 @@ def test_weights_by_hand() -> None:
 def test_the_loader_draws_by_them(painted: Painted, workers: int) -> None:
     dataset = painted.open(64)
     loader = train_loader(
-        dataset, image_size=64, batch_size=4, seed=0, workers=workers,
+        dataset, batch_size=4, seed=0, workers=workers,
         augment=AugmentConfig(mosaic=0, repeat_rare=1.0),
     )  # fmt: skip
     shown = [meta.path for batch in loader.epoch(1) for meta in batch.metas]
     order = loader.order(1).tolist()
     assert shown == [dataset.image_path(index) for index in order]
-    plain = train_loader(
-        dataset, image_size=64, batch_size=4, seed=0, workers=0, augment=AugmentConfig()
-    )
+    plain = train_loader(dataset, batch_size=4, seed=0, workers=0, augment=AugmentConfig())
     assert order != plain.order(1).tolist()

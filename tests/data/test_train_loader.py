@@ -16,6 +16,7 @@ from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.collate import BatchMemory
 from yolor_gp.data.loading.loader import TrainLoader, train_loader, val_loader
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import Batch
 
 EVERYTHING = AugmentConfig(mixup=0.3, copy_paste=0.3, multi_scale=0.3, flip_up_down=0.3)
@@ -31,7 +32,6 @@ def make(
 ) -> TrainLoader:
     return train_loader(
         dataset,
-        image_size=64,
         batch_size=batch_size,
         augment=EVERYTHING,
         seed=7,
@@ -64,6 +64,21 @@ def test_workers_change_nothing(painted: Painted, workers: int) -> None:
     assert same(alone, loader.epoch(2))  # nor does what was read before
 
 
+def test_inputs_that_are_not_square(painted: Painted) -> None:
+    """Width and height as said, or near them in multiples of the stride; workers change nothing."""
+    size = ImageSize.of("96x64")
+    alone = list(make(painted.open(size)).epoch(1))
+    assert same(alone, make(painted.open(size, "ram"), workers=2).epoch(1))
+    for batch in alone:
+        height, width = batch.images.shape[2:]
+        assert height % 32 == width % 32 == 0 and 32 <= height <= 96 and 64 <= width <= 128
+        right, bottom = batch.targets.boxes[:, 2].max(), batch.targets.boxes[:, 3].max()
+        assert right <= width and bottom <= height
+    assert len({batch.images.shape for batch in alone}) > 1
+    (whole,) = val_loader(painted.open(size), batch_size=100, workers=0)
+    assert whole.images.shape[2:] == (64, 96)
+
+
 def test_a_ram_cache_changes_nothing(painted: Painted) -> None:
     assert same(make(painted.open(64)).epoch(1), make(painted.open(64, "ram")).epoch(1))
 
@@ -71,9 +86,7 @@ def test_a_ram_cache_changes_nothing(painted: Painted) -> None:
 def test_epochs_and_seeds_differ(painted: Painted) -> None:
     loader = make(painted.open(64))
     assert not same(loader.epoch(0), loader.epoch(1))
-    other = train_loader(
-        painted.open(64), image_size=64, batch_size=4, augment=EVERYTHING, seed=8, workers=0
-    )
+    other = train_loader(painted.open(64), batch_size=4, augment=EVERYTHING, seed=8, workers=0)
     assert not same(loader.epoch(0), other.epoch(0))
 
 
@@ -155,7 +168,6 @@ def test_masks_need_outlines(painted: Painted) -> None:
         make(dataset)
     loader = train_loader(
         dataset,
-        image_size=64,
         batch_size=4,
         augment=EVERYTHING,
         seed=7,
@@ -171,9 +183,7 @@ def test_validation_shows_every_image_once(painted: Painted, world: int) -> None
     dataset = painted.open(64)
     seen: list[int] = []
     for rank in range(world):
-        loader = val_loader(
-            dataset, image_size=64, batch_size=4, workers=rank % 2, rank=rank, world_size=world
-        )
+        loader = val_loader(dataset, batch_size=4, workers=rank % 2, rank=rank, world_size=world)
         for _ in range(2):  # it can be read again
             batches = list(loader)
             assert len(batches) == len(loader)
@@ -188,9 +198,7 @@ def test_memory_does_not_grow_over_epochs(shared: Path) -> None:
         coco / "annotations" / "instances_val2017.json", coco / "images" / "val2017"
     )
     dataset = DetectionDataset("mini", table, fingerprint, dict, image_size=96)
-    loader = train_loader(
-        dataset, image_size=96, batch_size=16, augment=AugmentConfig(), seed=0, workers=2
-    )
+    loader = train_loader(dataset, batch_size=16, augment=AugmentConfig(), seed=0, workers=2)
     sizes = []
     for epoch in range(3):
         for _ in loader.epoch(epoch):
@@ -205,24 +213,24 @@ def test_memory_does_not_grow_over_epochs(shared: Path) -> None:
 
 def test_memory_of_a_batch_is_given_out_again_once_nobody_holds_it() -> None:
     memory = BatchMemory()
-    first = memory.images(2, 32)
+    first = memory.images(2, ImageSize.of(32))
     first.fill_(7)
     held, place = first[0], first.data_ptr()
     del first
-    other = memory.images(2, 32)
+    other = memory.images(2, ImageSize.of(32))
     other.fill_(9)
     assert (held == 7).all() and other.data_ptr() != place
-    assert memory.images(1, 32).shape == (1, 3, 32, 32)
+    assert memory.images(1, ImageSize.of(32)).shape == (1, 3, 32, 32)
     view = held.numpy()
     del held
-    assert memory.images(2, 32).data_ptr() != place
+    assert memory.images(2, ImageSize.of(32)).data_ptr() != place
     del view
-    assert memory.images(2, 32).data_ptr() == place
+    assert memory.images(2, ImageSize.of(32)).data_ptr() == place
 
 
 def test_free_batch_memory_is_limited() -> None:
     memory = BatchMemory()
-    held = [memory.images(1, 32) for _ in range(40)]
+    held = [memory.images(1, ImageSize.of(32)) for _ in range(40)]
     del held
     assert len(memory._free) == 16
 

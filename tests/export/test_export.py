@@ -95,7 +95,7 @@ def test_an_exported_file_is_loaded_like_weights(
                    lambda path: (network.description, network._session))  # fmt: skip
     monkeypatch.setitem(formats._FORMATS, "stub", found)
     loaded = yolor_gp.load(tmp_path / "x.stub", device="cpu")
-    assert loaded.names == ("cat", "dog") and loaded.image_size == SIZE
+    assert loaded.names == ("cat", "dog") and loaded.image_size == (SIZE, SIZE)
     picture = np.random.default_rng(0).integers(0, 255, (50, 90, 3)).astype(np.uint8)
     first, second = original(picture, img=SIZE), loaded(picture)
     assert len(first.boxes) == len(second.boxes) > 0
@@ -177,7 +177,7 @@ def test_a_format_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]
     words = ["--format", "graph", "--static", "--img", str(SIZE), "--out", str(out)]
     assert main([str(TINY), *words]) == 0
     assert "largest differences on 4 pictures" in capsys.readouterr().out
-    assert yolor_gp.load(out, device="cpu").image_size == SIZE
+    assert yolor_gp.load(out, device="cpu").image_size == (SIZE, SIZE)
 
 
 def test_onnx(tmp_path: Path) -> None:
@@ -209,11 +209,12 @@ def test_openvino(tmp_path: Path) -> None:
         open_exported(tmp_path / "bad.xml")
 
 
-def test_the_reader_without_torch_finds_the_same(tmp_path: Path) -> None:
+@pytest.mark.parametrize("size", ["64", "128x64"])
+def test_the_reader_without_torch_finds_the_same(tmp_path: Path, size: str) -> None:
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     weights = model().save(tmp_path / "w.pt")
-    assert main([str(weights), "--img", str(SIZE)]) == 0
+    assert main([str(weights), "--img", size, "--static"]) == 0
     picture = ROOT / "docs" / "shapes.jpg"
     script = ROOT / "examples" / "onnx_numpy.py"
     run = subprocess.run(
@@ -221,7 +222,7 @@ def test_the_reader_without_torch_finds_the_same(tmp_path: Path) -> None:
         capture_output=True, text=True, check=True,
     )  # fmt: skip
     assert "torch" not in script.read_text().split('"""', 2)[2]
-    found = yolor_gp.load(weights, device="cpu", precision="float32")(picture, img=SIZE)
+    found = yolor_gp.load(weights, device="cpu", precision="float32")(picture, img=size)
     lines = run.stdout.splitlines()
     assert abs(len(lines) - len(found.boxes)) <= 0.1 * len(lines) + 1
     assert (tmp_path / "f.jpg").stat().st_size > 1000

@@ -10,8 +10,10 @@ from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
 from yolor_gp.commands.known_flags import known_answer, same_flag
+from yolor_gp.config.run_settings import SMALLEST_SIDE
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.plugins import load_plugins
 
 _ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")
@@ -105,6 +107,50 @@ def whole_number(minimum: int = 0) -> Callable[[str], int]:
         return number
 
     return convert
+
+
+def image_size(text: str) -> ImageSize:
+    """An argparse `type`: `640` or `WIDTHxHEIGHT`."""
+    return _size_of(text)
+
+
+def add_image_size(parser: argparse.ArgumentParser, remark: str) -> None:
+    """The flag `--img N`, or `--img WIDTH HEIGHT`; parsed into `image_size`."""
+    parser.add_argument(
+        "--img", dest="image_size", nargs="+", action=_StoreSize, metavar=("SIDE", "HEIGHT"),
+        help=f"side of the square input, or its width and height, in pixels ({remark})",
+    )  # fmt: skip
+
+
+class _StoreSize(argparse.Action):
+    """One or two words as an `ImageSize`."""
+
+    def __call__(
+        self,
+        parser: argparse.ArgumentParser,
+        namespace: argparse.Namespace,
+        values: str | Sequence[Any] | None,
+        option_string: str | None = None,
+    ) -> None:
+        """Store it.
+
+        Raises:
+            ArgumentError: When it is none; argparse adds the flag.
+        """
+        try:
+            setattr(namespace, self.dest, _size_of(values or ()))
+        except argparse.ArgumentTypeError as error:
+            raise argparse.ArgumentError(self, str(error)) from None
+
+
+def _size_of(value: str | Sequence[str]) -> ImageSize:
+    try:
+        size = ImageSize.of(value[0] if len(value) == 1 else value)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+    if min(size) < SMALLEST_SIDE:
+        raise argparse.ArgumentTypeError(f"sides are at least {SMALLEST_SIDE} px, found '{size}'")
+    return size
 
 
 def fraction(text: str) -> float:

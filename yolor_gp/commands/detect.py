@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.commands.arguments import Arguments, add_image_size, fraction, one_of, whole_number
 from yolor_gp.commands.detection_files import DetectionFiles
 from yolor_gp.engine.precision import PRECISIONS
 from yolor_gp.engine.runs import run_folder
@@ -21,8 +21,7 @@ def parser() -> Arguments:
     add("--weights", required=True, help="run folder, .pt, .safetensors, .weights")
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--source", required=True, help="image, folder, glob, list.txt, video, camera number, URL")
-    add("--img", dest="image_size", type=whole_number(32),
-        help="side of the input in pixels (none: that of training, else 640)")  # fmt: skip
+    add_image_size(flags, "none: that of training, else 640")
     add("--rectangular", action="store_true",
         help="pad to the next multiple of the stride instead of a square: faster, and not quite"
         " what validation sees")  # fmt: skip

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.commands.arguments import Arguments, fraction, whole_number
+from yolor_gp.commands.arguments import Arguments, fraction, image_size, whole_number
 from yolor_gp.errors import UserError
 from yolor_gp.export.exported import open_exported
 from yolor_gp.export.formats import Format, Request, find_format
@@ -15,6 +15,7 @@ from yolor_gp.export.proof import Differences, compare, latencies, pictures
 from yolor_gp.files import check_writable
 from yolor_gp.model import Model, load
 from yolor_gp.models.plan import check_image_size
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.eval_result import EvalResult
 
 CLOSE = 1e-3
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = find_format(options.format)
     _check(options, found)
     model = load(options.weights, device="cpu", cfg=options.cfg)
-    size = options.image_size or model.image_size
+    size: ImageSize = options.image_size or model.image_size
     check_image_size(size, model.network.max_stride)
     path = _path(options, found)
     check_writable(path)
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _prove(
-    options: argparse.Namespace, model: Model, graph: ExportGraph, path: Path, size: int
+    options: argparse.Namespace, model: Model, graph: ExportGraph, path: Path, size: ImageSize
 ) -> int:
     bound = options.bound or (0.01 if options.precision == "int8" else 0.005)
     exported = open_exported(path)
@@ -111,8 +112,8 @@ def _parser() -> Arguments:
     add("--format", default="onnx", help="onnx, openvino, or a plugin's")
     add("--out", metavar="FILE", help="to write (none: beside the weights)")
     add("--precision", default="float32", help="float32; onnx: int8; openvino: float16")
-    add("--img", dest="image_size", type=whole_number(32), metavar="N",
-        help="side of the input (none: that of training)")  # fmt: skip
+    add("--img", dest="image_size", type=image_size, metavar="SIZE",
+        help="side of the input, or WIDTHxHEIGHT (none: that of training)")  # fmt: skip
     add("--static", action="store_true", help="fix batch and sides of the input")
     add("--batch-size", type=whole_number(1), default=1, help="images at once, with --static")
     add("--data", help="data YAML: compare AP on its validation images, and calibrate int8")

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 
-from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.commands.arguments import Arguments, add_image_size, fraction, one_of, whole_number
 from yolor_gp.detection.requests import request_of
 from yolor_gp.engine.precision import PRECISIONS
 from yolor_gp.engine.requests import TrainRequest
@@ -40,8 +40,7 @@ def _parser() -> Arguments:
         help="recipe, shipped name, or auto, which fits the data (default: auto)",
     )
     add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
-    add("--img", dest="image_size", type=whole_number(32), metavar="N",
-        help="side of the square input, a multiple of the stride (default: 640)")  # fmt: skip
+    add_image_size(parser, "multiples of the stride; default: 640")
     add("--batch-size", type=_batch_size, metavar="N",
         help="images per batch over all processes, or auto (default: 16)")  # fmt: skip
     add("--boxes-only", action="store_true",

@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.commands.arguments import Arguments, add_image_size, fraction, one_of, whole_number
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.val_pictures import write_plots
 from yolor_gp.detection.validate import Validation, validate
@@ -37,11 +37,12 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
         nms_iou=options.iou,
         max_detections=options.max_detections,
     )
+    size = options.image_size or model.image_size
     found = validate(
         model.network,
         options.data,
         config,
-        image_size=options.image_size or model.image_size,
+        image_size=size,
         batch_size=options.batch_size,
         workers=options.workers,
         backend=options.backend,
@@ -53,7 +54,6 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
         context=context,
     )
     if context.is_main:
-        size = options.image_size or model.image_size
         print(f"{options.weights} on {options.data}: {found.images} images at {size} px")
         print("\n\n".join(filter(None, (_class_table(found), found.result.table()))))
         # What processes wait for one another is in none of the stages.
@@ -105,8 +105,7 @@ def _parser() -> Arguments:
     add("--weights", required=True, help="run folder, .pt, .safetensors, .weights")
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--data", default="shapes", help="data YAML or shipped name")
-    add("--img", dest="image_size", type=whole_number(32),
-        help="side of the square input in pixels (none: that of training, else 640)")  # fmt: skip
+    add_image_size(parser, "none: that of training, else 640")
     add("--batch-size", type=whole_number(1), default=16, help="images over all processes")
     add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
     add("--workers", type=whole_number(0), default=4, help="threads that load images")

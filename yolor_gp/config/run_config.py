@@ -9,12 +9,13 @@ from typing import Any, Literal
 from pydantic import Field
 
 from yolor_gp.config.overrides import apply_overrides
-from yolor_gp.config.run_settings import RunSettings
+from yolor_gp.config.run_settings import InputSize, RunSettings
 from yolor_gp.config.shipped import find_shipped
 from yolor_gp.config.train_config import TrainConfig
 from yolor_gp.config.validate import validate
 from yolor_gp.config.yaml_source import load_yaml, parse_yaml
 from yolor_gp.config.yolov5_recipe import from_yolov5, is_yolov5_recipe
+from yolor_gp.ops.image_size import ImageSize
 
 AUTO = "auto"
 """What `hyp` says for the recipe that is made to fit the data."""
@@ -25,7 +26,7 @@ class RunConfig(RunSettings):
 
     data: str = "shapes"
     hyp: str = AUTO
-    image_size: int = Field(640, ge=32)
+    image_size: InputSize = ImageSize(640, 640)
     boxes_only: bool = Field(False, description="leave the mask branch out")
     classes: tuple[str, ...] = Field((), description="names or numbers of those kept; (): all")
     single_class: bool = Field(False, description="all classes count as one")

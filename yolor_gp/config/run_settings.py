@@ -3,16 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, Self, TypeVar
+from typing import Annotated, Any, Literal, Self, TypeVar
 
 import yaml
-from pydantic import Field, ValidationError
+from pydantic import Field, PlainSerializer, PlainValidator, ValidationError
 
 from yolor_gp.config.overrides import apply_overrides
 from yolor_gp.config.train_config import Recipe
 from yolor_gp.config.validate import Settings, validate
 from yolor_gp.config.yaml_source import parse_yaml
 from yolor_gp.errors import UserError, raise_problems
+from yolor_gp.ops.image_size import AnySize, ImageSize
+
+SMALLEST_SIDE = 32
+"""Of the input, in pixels."""
+
+
+def _input_size(value: AnySize) -> ImageSize:
+    size = ImageSize.of(value)
+    if min(size) < SMALLEST_SIDE:
+        raise ValueError(f"sides are at least {SMALLEST_SIDE} px")
+    return size
+
+
+InputSize = Annotated[ImageSize, PlainValidator(_input_size), PlainSerializer(lambda s: s.plain)]
+"""A size in a settings file: one side, or width and height."""
 
 
 class RunSettings(Settings):
@@ -106,7 +121,8 @@ def flag_of(name: str) -> str:
 def _same(name: str, value: Any, saved: RunSettings) -> bool:
     # `auto` was resolved when the run began.
     is_auto = (name, value) in (("precision", "auto"), ("batch_size", 0))
-    return is_auto or bool(getattr(saved, name) == value)
+    given = getattr(type(saved).of_flags({name: value}), name)
+    return is_auto or bool(getattr(saved, name) == given)
 
 
 def _changes(recipe: Recipe, text: str) -> bool:

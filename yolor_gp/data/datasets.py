@@ -18,6 +18,7 @@ from yolor_gp.data.labels.yolo_txt import open_yolo
 from yolor_gp.data.selection import LoadTruth, Selection
 from yolor_gp.data.shapes.data_set import draw_shapes
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import AnySize
 
 _ALL = Selection()
 
@@ -26,7 +27,7 @@ def open_dataset(
     config: DataConfig,
     split: Split,
     *,
-    image_size: int,
+    image_size: AnySize,
     cache: Literal["none", "ram"] = "none",
     selection: Selection = _ALL,
 ) -> DetectionDataset:

@@ -16,6 +16,7 @@ from yolor_gp.data.pixels.images import ImageCache, read_image
 from yolor_gp.data.pixels.picture_store import PictureStore
 from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.letterbox import evaluation_letterbox, resize
 from yolor_gp.structures.batch import ImageMeta
 from yolor_gp.structures.ground_truth import GroundTruth
@@ -28,7 +29,7 @@ RECENT_BYTES = 512 * 2**20
 class DetectionDataset:
     """One part of a data set.
 
-    image_size: what the long side of scaled pictures is; cache "ram" keeps every scaled picture;
+    image_size: what scaled pictures just fit in; cache "ram" keeps every scaled picture;
     load_truth: gives the COCO dictionary of this part, crowds included.
     """
 
@@ -39,20 +40,21 @@ class DetectionDataset:
         fingerprint: str,
         load_truth: Callable[[], dict[str, Any]],
         *,
-        image_size: int,
+        image_size: AnySize,
         cache: Literal["none", "ram"] = "none",
     ) -> None:
         if not len(table):
             raise UserError(f"{name}: has no images")
         self.name, self.table, self.fingerprint = name, table, fingerprint
-        self.image_size = image_size
+        self.image_size = ImageSize.of(image_size)
         self._load_truth = load_truth
         if cache == "ram":
-            _check_memory(name, table, image_size)
+            _check_memory(name, table, self.image_size)
         self.store: PictureStore | None = None
         if cache == "ram" and AVAILABLE:
-            shapes = (evaluation_letterbox((h, w), image_size) for h, w in table.sizes.tolist())
-            self.store = PictureStore(np.array([s.scaled_size for s in shapes], np.int64))
+            size, originals = self.image_size, table.sizes.tolist()
+            scaled = [evaluation_letterbox((h, w), size).scaled_size for h, w in originals]
+            self.store = PictureStore(np.array(scaled, np.int64))
         limit = None if cache == "ram" else RECENT_BYTES
         self._cache: ImageCache | PictureStore = self.store or ImageCache(limit)
 
@@ -118,7 +120,7 @@ class DetectionDataset:
         return read_image(self.table.path(index), self.table.size(index))
 
     def read_scaled(self, index: int) -> NDArray[np.uint8]:
-        """The picture with its long side scaled to `image_size`. Don't write to it."""
+        """The picture scaled to fit in `image_size`. Don't write to it."""
         image = self._cache.get(index)
         if image is None:
             geometry = evaluation_letterbox(self.table.size(index), self.image_size)
@@ -152,14 +154,13 @@ def _bitmap(rings: list[NDArray[np.float32]], size: tuple[int, int]) -> NDArray[
     return bitmap
 
 
-def _check_memory(name: str, table: AnnotationTable, image_size: int) -> None:
+def _check_memory(name: str, table: AnnotationTable, image_size: ImageSize) -> None:
     """Refuse a RAM cache that can't fit, before it fills half of the memory.
 
     Raises:
         UserError: When it needs more than is free.
     """
-    long_side = table.sizes.max(axis=1).astype(np.float64)
-    needed = int((3 * table.sizes.prod(axis=1) * (image_size / long_side) ** 2).sum())
+    needed = int((3 * table.sizes.prod(axis=1) * image_size.fit(table.sizes) ** 2).sum())
     available = _available_memory()
     if available is not None and needed > available:
         raise UserError(

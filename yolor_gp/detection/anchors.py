@@ -16,6 +16,7 @@ from scipy.cluster.vq import kmeans
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.data.labels.annotation_table import AnnotationTable
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import AnySize, ImageSize
 
 POOR_FIT = 0.98
 """Best possible recall below which anchors are made anew."""
@@ -25,10 +26,10 @@ _MOST_BOXES = 50_000  # of a large data set a sample says as much
 _STARTS = 10
 
 
-def box_sizes(table: AnnotationTable, image_size: int) -> NDArray[np.float64]:
+def box_sizes(table: AnnotationTable, image_size: AnySize) -> NDArray[np.float64]:
     """Width and height f64[N, 2] of the boxes in pixels of the training size."""
     counts = np.diff(table.object_ends, prepend=0)
-    scale = np.repeat(image_size / np.maximum(table.sizes.max(axis=1), 1), counts)
+    scale = np.repeat(ImageSize.of(image_size).fit(table.sizes), counts)
     sizes = (table.boxes[:, 2:] - table.boxes[:, :2]) * scale[:, None]
     return np.asarray(sizes[(sizes >= _SMALLEST).all(axis=1)], dtype=np.float64)
 
@@ -85,7 +86,7 @@ def with_anchors(spec: ModelSpec, anchors: NDArray[np.float64]) -> ModelSpec:
 
 
 def anchor_recall(
-    spec: ModelSpec, table: AnnotationTable, image_size: int, threshold: float
+    spec: ModelSpec, table: AnnotationTable, image_size: AnySize, threshold: float
 ) -> float:
     """Best possible recall of a model's anchors on the boxes of a data set."""
     own = np.array([pair for level in spec.anchors for pair in level], np.float64)
@@ -93,7 +94,7 @@ def anchor_recall(
 
 
 def fitted_spec(
-    spec: ModelSpec, table: AnnotationTable, image_size: int, threshold: float, choice: str
+    spec: ModelSpec, table: AnnotationTable, image_size: AnySize, threshold: float, choice: str
 ) -> tuple[ModelSpec, str | None]:
     """The model with anchors for these boxes where they are wanted, and a line that says so.
 

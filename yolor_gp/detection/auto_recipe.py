@@ -21,6 +21,7 @@ from yolor_gp.config.train_config import (
     ValidationConfig,
 )
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.ops.image_size import AnySize, ImageSize
 
 LARGE_SET = 50_000
 """Images from which the paper's recipe, made for COCO, is taken as it is."""
@@ -38,7 +39,7 @@ class Situation:
         objects: In them.
         classes: Their number.
         small_objects: The share of objects below 32 px at the size of training.
-        image_size: Side of the input in pixels.
+        image_size: Of the input.
         batch_size: Images of a batch over all processes; 0 where it is not known yet.
         pretrained: Whether training starts from weights rather than from noise.
         epochs: Where the user has said how many.
@@ -48,7 +49,7 @@ class Situation:
     objects: int
     classes: int
     small_objects: float
-    image_size: int
+    image_size: ImageSize
     batch_size: int
     pretrained: bool
     epochs: int | None = None
@@ -67,7 +68,7 @@ class Situation:
 def situation_of(
     dataset: DetectionDataset,
     *,
-    image_size: int,
+    image_size: AnySize,
     batch_size: int,
     pretrained: bool,
     epochs: int | None,
@@ -75,11 +76,12 @@ def situation_of(
     """What a recipe for `dataset` depends on."""
     table = dataset.table
     counts = np.diff(table.object_ends, prepend=0)
-    scale = np.repeat(image_size / np.maximum(table.sizes.max(axis=1), 1), counts)
+    size = ImageSize.of(image_size)
+    scale = np.repeat(size.fit(table.sizes), counts)
     sides = np.sqrt(np.prod(table.boxes[:, 2:] - table.boxes[:, :2], axis=1)) * scale
     small = float((sides < 32).mean()) if len(sides) else 0.0
     return Situation(
-        len(table), len(table.labels), len(table.names), small, image_size, batch_size,
+        len(table), len(table.labels), len(table.names), small, size, batch_size,
         pretrained, epochs,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from yolor_gp.interop.transfer import transfer as transfer_tensors
 from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.weights import (
     Network,
     Weights,
@@ -29,7 +30,7 @@ def open_detector(
     device: torch.device,
     classes: int | tuple[str, ...] | None = None,
     cfg: str | Path | None = None,
-) -> tuple[DetectionNetwork, int | None]:
+) -> tuple[DetectionNetwork, ImageSize | None]:
     """The network of a weights file or, with fresh weights, of a model file; in eval mode.
 
     Args:

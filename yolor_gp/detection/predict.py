@@ -14,6 +14,7 @@ from yolor_gp.detection.inference import Inference
 from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.errors import raise_problems
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
 from yolor_gp.structures.detections import Detections
 
@@ -21,15 +22,15 @@ from yolor_gp.structures.detections import Detections
 class Predictor:
     """A network, ready to be given images.
 
-    image_size: side of the square input in pixels; stride: pad only to the next multiple of it
-    instead of to the square, which is faster and not quite what validation sees; precision: as
+    image_size: of the input; stride: pad only to the next multiple of it instead of to the whole
+    input, which is faster and not quite what validation sees; precision: as
     `--precision`; class_agnostic and classes: as in `postprocess`.
     """
 
     def __init__(
         self,
         network: DetectionNetwork,
-        image_size: int,
+        image_size: AnySize,
         config: ValidationConfig,
         device: torch.device,
         *,
@@ -38,7 +39,7 @@ class Predictor:
         class_agnostic: bool = False,
         classes: tuple[int, ...] | None = None,
     ) -> None:
-        self._image_size, self._stride, self._config = image_size, stride, config
+        self._image_size, self._stride, self._config = ImageSize.of(image_size), stride, config
         self._inference = Inference.of(
             network,
             config,

@@ -32,6 +32,7 @@ from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import check_model, without_masks
 from yolor_gp.models.heads.detection_head import DetectionCriterion
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import Detections
 from yolor_gp.visualize.batches import labelled_batch, predictions_against_truth
@@ -169,7 +170,6 @@ def detection_task(
     on_gpu = device.type == "cuda"
     loader = train_loader(
         data.train,
-        image_size=config.image_size,
         batch_size=share,
         augment=recipe.augment,
         seed=config.seed,
@@ -192,12 +192,12 @@ def detection_task(
 
 
 def detection_loss(
-    network: DetectionNetwork, config: LossConfig, image_size: int, context: DistributedContext
+    network: DetectionNetwork, config: LossConfig, image_size: AnySize, context: DistributedContext
 ) -> DetectionCriterion:
     """The loss of the network's head, over all processes."""
     return network.head.criterion(
         config,
-        image_size=image_size,
+        image_size=ImageSize.of(image_size),
         reduce_counts=context.sum if context.size > 1 else None,
         world_size=context.size,
     )
@@ -213,7 +213,6 @@ def _validation(
 ) -> Callable[[nn.Module, Callable[[], bool]], Evaluation]:
     loader = val_loader(
         dataset,
-        image_size=config.image_size,
         batch_size=share,
         workers=config.workers,
         rank=context.rank,

@@ -145,8 +145,8 @@ def _check_statistics(
     Raises:
         UserError: When there is only one, with sizes that would do.
     """
-    cells = config.image_size // network.max_stride
-    if per_rank_batch_size(config.batch_size, context) * cells**2 < 2:
+    cells = config.image_size.pixels // network.max_stride**2
+    if per_rank_batch_size(config.batch_size, context) * cells < 2:
         raise UserError(
             f"--batch-size {config.batch_size} with --img {config.image_size}: one cell of one"
             f" image is too little for batch normalisation; use --img {2 * network.max_stride} or"

@@ -25,6 +25,7 @@ from yolor_gp.evaluation.coco_backends import Backend
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.plan import check_image_size
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.eval_result import EvalResult
 
 _log = logging.getLogger(__name__)
@@ -56,7 +57,7 @@ def validate(
     data: str | Path,
     config: ValidationConfig,
     *,
-    image_size: int,
+    image_size: ImageSize,
     batch_size: int,
     workers: int,
     backend: Backend,
@@ -73,7 +74,7 @@ def validate(
         network: On `device` already.
         data: A data YAML or the name of a shipped one.
         config: Thresholds of post-processing.
-        image_size: Side of the square input in pixels, a multiple of the network's stride.
+        image_size: Of the input; multiples of the network's stride.
         batch_size: Images at once, over all processes.
         workers: Threads that load images, in each process.
         backend: Of the evaluation.
@@ -93,7 +94,6 @@ def validate(
     _check_classes(network, dataset, data, source, context)
     loader = val_loader(
         dataset,
-        image_size=image_size,
         batch_size=per_rank_batch_size(batch_size, context),
         workers=workers,
         rank=context.rank,
@@ -114,7 +114,7 @@ def validate(
 
 
 def _open(
-    network: DetectionNetwork, config: DataConfig, split: Split, image_size: int
+    network: DetectionNetwork, config: DataConfig, split: Split, image_size: ImageSize
 ) -> DetectionDataset:
     """The data set, as far as its classes are those the network was trained for."""
     dataset = open_dataset(config, split, image_size=image_size)

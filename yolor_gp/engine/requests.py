@@ -9,6 +9,7 @@ from typing import Any, Literal, TypedDict
 
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError, raise_problems
+from yolor_gp.ops.image_size import AnySize
 
 TRAIN_RUNS = Path("runs/train")
 
@@ -17,7 +18,7 @@ class RunFlags(TypedDict, total=False):
     """What the training of every task takes, by the names of the flags."""
 
     hyp: str
-    img: int
+    img: AnySize
     batch_size: int | Literal["auto"]
     save_period: int
     epochs: int

@@ -97,11 +97,11 @@ class ExportedNetwork(nn.Module):
 
     def _check(self, images: Tensor) -> None:
         height, width = images.shape[2:]
-        size = self.description.image_size
-        if not self.description.is_dynamic and (height, width) != (size, size):
+        size = self.description.size
+        if not self.description.is_dynamic and (height, width) != size:
             raise UserError(
-                f"{self.file}: takes {size}x{size} pixels, found {width}x{height}; use --img"
-                f" {size}, or export without --static"
+                f"{self.file}: takes {size.width}x{size.height} pixels, found {width}x{height}; use"
+                f" --img {size}, or export without --static"
             )
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
@@ -124,5 +124,5 @@ def open_exported(path: str | Path) -> ExportedNetwork:
     if found is None or not file.is_file():
         raise UserError(f"{file}: no such file; expected one that export_model.py wrote")
     description, session = found.open(file)
-    check_image_size(description.image_size, description.stride)
+    check_image_size(description.size, description.stride)
     return ExportedNetwork(file, description, session)

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from yolor_gp.errors import UserError
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.ops.image_size import AnySize, ImageSize
 
 INPUT = "images"
 OUTPUTS = ("boxes", "scores", "coefficients", "prototypes")
@@ -22,8 +23,8 @@ OUTPUTS = ("boxes", "scores", "coefficients", "prototypes")
 
 _FORMAT = 1
 _PREPROCESSING = (
-    "RGB; the long side resized to image_size (bilinear), the rest padded with 114 in the centre;"
-    " divided by 255"
+    "RGB; resized (bilinear) to just fit in image_size (a side, or width and height), the rest"
+    " padded with 114 in the centre; divided by 255"
 )
 
 
@@ -34,7 +35,7 @@ class Description:
     Attributes:
         names: Of the classes, by label.
         stride: Sides of the input must be multiples of it.
-        image_size: Side it was trained at, in pixels.
+        image_size: It was trained at, in pixels: a side, or width and height.
         has_masks: Whether coefficients and prototypes come out.
         is_dynamic: Whether batch and sides may differ from `batch` and `image_size`.
         batch: Images at once, where it is fixed.
@@ -45,13 +46,18 @@ class Description:
 
     names: tuple[str, ...]
     stride: int
-    image_size: int
+    image_size: int | list[int]
     has_masks: bool
     is_dynamic: bool
     batch: int
     weights: str
     preprocessing: str = _PREPROCESSING
     format: int = _FORMAT
+
+    @property
+    def size(self) -> ImageSize:
+        """Of the input."""
+        return ImageSize.of(self.image_size)
 
     def to_json(self) -> str:
         """For the metadata of a file."""
@@ -68,6 +74,7 @@ class Description:
             values: dict[str, Any] = json.loads(text or "")
             values["names"] = tuple(str(name) for name in values["names"])
             found = Description(**values)
+            ImageSize.of(found.image_size)
         except (ValueError, TypeError, KeyError):
             raise UserError(
                 f"{file}: was not written by export_model.py; export the weights again"
@@ -95,18 +102,18 @@ class ExportGraph(nn.Module):
         """See the class."""
         return self.network.head.decoded(self.network.forward_levels(images))
 
-    def example(self, batch: int, size: int) -> Tensor:
-        """An input: f32[batch, 3, size, size]."""
-        return torch.rand(batch, 3, size, size, generator=torch.Generator().manual_seed(0))
+    def example(self, batch: int, size: ImageSize) -> Tensor:
+        """An input: f32[batch, 3, height, width]."""
+        return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
-def describe(network: DetectionNetwork, size: int, batch: int, *, dynamic: bool) -> Description:
+def describe(network: DetectionNetwork, size: AnySize, batch: int, *, dynamic: bool) -> Description:
     """The description of a network, whose weights count in their order and float32 bytes."""
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
         digest.update(name.encode())
         digest.update(tensor.float().cpu().contiguous().numpy().tobytes())
     return Description(
-        network.names, network.max_stride, size, network.has_masks, dynamic, batch,
-        digest.hexdigest(),
+        network.names, network.max_stride, ImageSize.of(size).plain, network.has_masks,
+        dynamic, batch, digest.hexdigest(),
     )  # fmt: skip

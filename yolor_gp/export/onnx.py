@@ -34,7 +34,7 @@ def model_of(request: Request) -> Any:
     # A batch of one, or equal sides, would be taken for constants.
     sides = (2 * description.stride, 3 * description.stride)
     example = torch.rand(2, 3, *sides) if description.is_dynamic else graph.example(
-        description.batch, description.image_size)  # fmt: skip
+        description.batch, description.size)  # fmt: skip
     shapes = _dynamic_shapes(description.stride) if description.is_dynamic else None
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -17,6 +17,7 @@ from yolor_gp.data.shapes.scene import draw_scene
 from yolor_gp.export.exported import ExportedNetwork
 from yolor_gp.export.formats import Array
 from yolor_gp.export.graph import ExportGraph
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.letterbox import evaluation_letterbox, place
 
 SURE = 0.05
@@ -36,15 +37,16 @@ class Differences:
         return f"boxes {self.boxes:.2g} px, scores {self.scores:.2g}{masks}"
 
 
-def pictures(data: str | Path | None, size: int, count: int) -> Iterator[Array]:
-    """Letterboxed pictures f32[1, 3, size, size]: of the validation set, or built-in scenes.
+def pictures(data: str | Path | None, image_size: AnySize, count: int) -> Iterator[Array]:
+    """Letterboxed pictures f32[1, 3, height, width]: of the validation set, or built-in scenes.
 
     Yields:
         `count` of them, or all there are.
     """
+    size = ImageSize.of(image_size)
     if data is None:
         chance = np.random.default_rng(0)
-        found = (draw_scene(chance, size, 8).image for _ in range(count))
+        found = (draw_scene(chance, max(size), 8).image for _ in range(count))
     else:
         dataset = open_dataset(load_data_config(data), "val", image_size=size)
         step = max(len(dataset) // count, 1)

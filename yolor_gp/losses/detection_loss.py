@@ -13,6 +13,7 @@ from yolor_gp.errors import UserError
 from yolor_gp.losses.assigner import Assignment, assign
 from yolor_gp.losses.box_loss import box_overlaps, find_box_iou
 from yolor_gp.losses.mask_loss import mask_loss
+from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction, LossParts, RawPredictions
@@ -44,14 +45,14 @@ class DetectionLoss:
         config: LossConfig,
         *,
         num_classes: int,
-        image_size: int,
+        image_size: AnySize,
         reduce_counts: Callable[[Tensor], Tensor] | None = None,
         world_size: int = 1,
         anchors: Tensor | None = None,
     ) -> None:
         self.config = config
         self.num_classes = num_classes
-        self.image_size = image_size
+        self.image_size = ImageSize.of(image_size)
         self.reduce_counts = reduce_counts
         self.world_size = world_size
         self._measure = find_box_iou(config.box_iou)
@@ -80,7 +81,7 @@ class DetectionLoss:
 
         images = raw.levels[0].logits.shape[0]
         levels = _GAIN_LEVELS / len(raw.levels)
-        size = (self.image_size / _GAIN_IMAGE_SIZE) ** 2
+        size = self.image_size.pixels / _GAIN_IMAGE_SIZE**2
         config = self.config
         box = box * (config.box * levels)
         classification = classification * (

@@ -15,10 +15,11 @@ from yolor_gp.models.heads.classifier import Classifier
 from yolor_gp.models.heads.detection_head import DetectionHead
 from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
 from yolor_gp.models.plan import check_image_size, max_stride, plan_network
+from yolor_gp.ops.image_size import AnySize
 
 
-def check_model(spec: ModelSpec, image_size: int | None = None) -> None:
-    """Check the whole file without building, and that it takes images of `image_size` pixels.
+def check_model(spec: ModelSpec, image_size: AnySize | None = None) -> None:
+    """Check the whole file without building, and that it takes images of `image_size`.
 
     Raises:
         UserError: With every problem of the file, or with the sizes that would do.

@@ -14,6 +14,7 @@ from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
 from yolor_gp.models.binding import Bound, bind, takes_strides
 from yolor_gp.models.blocks.registry import Block, find_block, known_blocks
+from yolor_gp.ops.image_size import AnySize, ImageSize
 
 # Side of the square image that is sent through: every stride up to this is told apart.
 CHECK_SIZE = 256
@@ -207,14 +208,29 @@ def max_stride(plans: Sequence[LayerPlan]) -> int:
     return max(stride for plan in plans for stride in plan.in_strides)
 
 
-def check_image_size(size: int, stride: int) -> None:
-    """Refuse a side of the input, in pixels, that `stride` does not divide.
+def input_size(value: AnySize) -> ImageSize:
+    """The size that `--img` says.
 
     Raises:
-        UserError: When it does not, with sizes that would do.
+        UserError: When it says none.
     """
-    if size < 1 or size % stride:
-        lower = max(size // stride, 1) * stride
-        raise UserError(
-            f"--img {size}: must be a multiple of {stride}; use {lower} or {lower + stride}"
-        )
+    try:
+        return ImageSize.of(value)
+    except ValueError as error:
+        raise UserError(f"--img {value}: {error}") from None
+
+
+def check_image_size(image_size: AnySize, stride: int) -> None:
+    """Refuse an input with a side that `stride` does not divide.
+
+    Raises:
+        UserError: When it does not, with sides that would do.
+    """
+    size = input_size(image_size)
+    for side in size:
+        if side % stride:
+            lower = max(side // stride, 1) * stride
+            raise UserError(
+                f"--img {size}: {'' if size.is_square else f'{side} '}must be a multiple of"
+                f" {stride}; use {lower} or {lower + stride}"
+            )

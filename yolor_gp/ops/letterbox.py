@@ -96,12 +96,12 @@ def letterbox_geometry(
 
 
 def evaluation_letterbox(
-    original_size: tuple[int, int], image_size: int, stride: int | None = None
+    original_size: tuple[int, int], image_size: int | tuple[int, int], stride: int | None = None
 ) -> Letterbox:
-    """The protocol behind the published figures: long side to `image_size`, short side rounded up.
+    """The protocol behind the published figures: scaled to fit, the shorter side rounded up.
 
-    The result is square; validation, detection and training pictures all use it. Given a `stride`,
-    the short side is padded to its next multiple only.
+    The result has `image_size`, a side or (height, width); validation, detection and training
+    pictures all use it. Given a `stride`, sides are padded to its next multiple only.
     """
     rectangular = stride is not None
     return letterbox_geometry(

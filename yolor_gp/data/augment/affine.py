@@ -13,13 +13,16 @@ from numpy.typing import NDArray
 from yolor_gp.config.train_config import AugmentConfig
 from yolor_gp.data.augment.scene import Picture, Planes, Scene
 from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.ops.letterbox import PADDING_GREY
 
 Matrix = NDArray[np.float64]
 
 
-def draw_affine(generator: Generator, config: AugmentConfig, canvas: int, side: int) -> Matrix:
-    """A random map from a canvas to an output of `side` pixels: f64[3, 3].
+def draw_affine(
+    generator: Generator, config: AugmentConfig, canvas: ImageSize, size: ImageSize
+) -> Matrix:
+    """A random map from a canvas to an output of `size`: f64[3, 3].
 
     About the canvas's centre: tilt, then rotate and scale, then shear; then the centre goes to
     the output's centre plus the translation. Coordinates are continuous: pixel k covers k to
@@ -41,8 +44,9 @@ def draw_affine(generator: Generator, config: AugmentConfig, canvas: int, side: 
     )
     if config.perspective:
         matrix[2, :2] = tilt_x * config.perspective, tilt_y * config.perspective
-    matrix[:, 2] -= matrix[:, :2].sum(axis=1) * (canvas / 2)
-    centre = np.array((0.5 + move_x * config.translate, 0.5 + move_y * config.translate)) * side
+    matrix[:, 2] -= matrix[:, :2] @ (canvas.width / 2, canvas.height / 2)
+    centre = np.array((0.5 + move_x * config.translate, 0.5 + move_y * config.translate))
+    centre *= (size.width, size.height)
     matrix[:2] += centre[:, None] * matrix[2]
     return matrix
 
@@ -54,18 +58,18 @@ def is_axis_aligned(matrix: Matrix) -> bool:
 
 
 def warp_scene(scene: Scene, matrix: Matrix, out: Picture, grey: int = PADDING_GREY) -> Instances:
-    """Draw the canvas and warp it into `out`, u8[side, side, 3]; return the objects seen there.
+    """Draw the canvas and warp it into `out`, u8[height, width, 3]; return the objects seen there.
 
     This is the straightforward way, for any matrix; `placement` is the fast one for matrices
     that only scale and move.
     """
-    canvas = np.full((scene.canvas, scene.canvas, 3), grey, np.uint8)
+    canvas = np.full((*scene.canvas, 3), grey, np.uint8)
     parts = []
     for tile in scene.tiles:
         height, width = tile.size
         top, left = max(tile.top, 0), max(tile.left, 0)
-        bottom = min(tile.top + height, scene.canvas)
-        right = min(tile.left + width, scene.canvas)
+        bottom = min(tile.top + height, scene.canvas.height)
+        right = min(tile.left + width, scene.canvas.width)
         canvas[top:bottom, left:right] = tile.image[
             top - tile.top : bottom - tile.top, left - tile.left : right - tile.left
         ]

@@ -50,14 +50,14 @@ class Augmentation:
         out: Planes,
         combine: bool = True,
     ) -> Instances:
-        """Write image `index` and what is combined with it to `out`, u8[3, side, side].
+        """Write image `index` and what is combined with it to `out`, u8[3, height, width].
 
         combine: False leaves out mosaic, mixup and copy-paste. Returns the objects, in pixels of
         `out`.
         """
         config = self._config
-        side = out.shape[1]
-        image = self._scratch.picture(side, side)
+        height, width = out.shape[1:]
+        image = self._scratch.picture(height, width)
         gains = draw_gains(generator, config)
         grey = grey_before(gains)
         instances = self._scene(generator, index, partners, grey, image, combine)
@@ -74,7 +74,7 @@ class Augmentation:
         up_down = bool(chances[1] < config.flip_up_down)
         recolour(image, gains, out)
         flip_planes(out, left_right, up_down)
-        return flip_instances(instances, side if left_right else 0, side if up_down else 0)
+        return flip_instances(instances, width if left_right else 0, height if up_down else 0)
 
     def _scene(
         self,
@@ -88,7 +88,7 @@ class Augmentation:
         base = self._dataset.image_size
         if combine and generator.random() < self._config.mosaic:
             indices = partners(index, generator, 3)
-            x, y = generator.integers(base // 2, base + base // 2 + 1, 2).tolist()
+            x, y = (int(generator.integers(s // 2, s + s // 2 + 1)) for s in base[::-1])
             indices.insert(int(generator.integers(4)), index)
             scene = mosaic([self._tile(k) for k in indices], base, (x, y))
         else:
@@ -96,10 +96,11 @@ class Augmentation:
         return self._show(generator, scene, grey, out)
 
     def _show(self, generator: Generator, scene: Scene, grey: int, out: Picture) -> Instances:
-        side, base = out.shape[0], self._dataset.image_size
+        base = self._dataset.image_size
+        across, down = out.shape[1] / base.width, out.shape[0] / base.height
         matrix = draw_affine(generator, self._config, scene.canvas, base)
-        if side != base:  # multi-scale: the same picture, larger or smaller
-            matrix = np.diag((side / base, side / base, 1.0)) @ matrix
+        if (across, down) != (1, 1):  # multi-scale: the same picture, larger or smaller
+            matrix = np.diag((across, down, 1.0)) @ matrix
         if is_axis_aligned(matrix):
             return place_scene(scene, matrix, out, grey)
         return warp_scene(scene, matrix, out, grey)

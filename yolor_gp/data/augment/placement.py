@@ -19,6 +19,7 @@ import numpy as np
 from yolor_gp.data.augment.affine import Matrix
 from yolor_gp.data.augment.scene import Picture, Scene, Tile
 from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.ops.letterbox import PADDING_GREY
 
 
@@ -80,38 +81,38 @@ class View:
 
 
 def place_scene(scene: Scene, matrix: Matrix, out: Picture, grey: int = PADDING_GREY) -> Instances:
-    """Fill `out`, u8[side, side, 3], with grey around tiles; return the objects seen there.
+    """Fill `out`, u8[height, width, 3], with grey around tiles; return the objects seen there.
 
     The matrix must be axis aligned, with positive scales.
     """
-    side = out.shape[0]
-    views = nearest_views(scene, matrix, side)
+    size = ImageSize(out.shape[0], out.shape[1])
+    views = nearest_views(scene, matrix, size)
     if _enlarges(matrix):
         parts = [(_seen(scene, view, grey), view) for view in views[:1] if view is not None]
     else:
         pairs = zip(scene.tiles, views, strict=True)
         parts = [(_part(tile, view), view) for tile, view in pairs if view is not None]
-    if sum(view.pixels for _, view in parts) < side * side:
+    if sum(view.pixels for _, view in parts) < size.pixels:
         out.fill(grey)
     for source, view in parts:
         x, y = view.x, view.y
-        size = (x.end - x.begin, y.end - y.begin)
+        extent = (x.end - x.begin, y.end - y.begin)
         target = out[y.begin : y.end, x.begin : x.end]
         # Not INTER_LINEAR, which rounds down between its two passes.
-        cv2.resize(source, size, dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
-    return _objects(scene, views, matrix, side)
+        cv2.resize(source, extent, dst=target, interpolation=cv2.INTER_LINEAR_EXACT)
+    return _objects(scene, views, matrix, size)
 
 
-def nearest_views(scene: Scene, matrix: Matrix, side: int) -> list[View | None]:
+def nearest_views(scene: Scene, matrix: Matrix, size: ImageSize) -> list[View | None]:
     """Through which view an output of this size shows each tile; None: it is not seen."""
     boxes = [_on_canvas(tile, scene.canvas) for tile in scene.tiles]
     if not _enlarges(matrix):
-        return [_view(box, matrix, side) for box in boxes]
+        return [_view(box, matrix, size) for box in boxes]
     # One pixel of grey around the tiles, so that their edges blend into it.
     corners = np.array(boxes)
     left, top = (corners[:, :2].min(axis=0) - 1).tolist()
     right, bottom = (corners[:, 2:].max(axis=0) + 1).tolist()
-    return [_view((left, top, right, bottom), matrix, side)] * len(boxes)
+    return [_view((left, top, right, bottom), matrix, size)] * len(boxes)
 
 
 def _enlarges(matrix: Matrix) -> bool:
@@ -139,32 +140,34 @@ def _seen(scene: Scene, view: View, grey: int) -> Picture:
     return window
 
 
-def _objects(scene: Scene, views: Sequence[View | None], matrix: Matrix, side: int) -> Instances:
+def _objects(
+    scene: Scene, views: Sequence[View | None], matrix: Matrix, size: ImageSize
+) -> Instances:
     parts = []
     for tile, view in zip(scene.tiles, views, strict=True):
         if view is not None:
             x, y = view.x, view.y
             scale = (tile.scale[0] * x.scale, tile.scale[1] * y.scale)
             parts.append(tile.instances.transform(scale, (x.place(tile.left), y.place(tile.top))))
-    canvas = _view((0, 0, scene.canvas, scene.canvas), matrix, side)
+    canvas = _view((0, 0, scene.canvas.width, scene.canvas.height), matrix, size)
     if canvas is None:
         return concatenate([])
     visible = (canvas.x.begin, canvas.y.begin, canvas.x.end, canvas.y.end)
     return clip_instances(concatenate(parts), visible)
 
 
-def _on_canvas(tile: Tile, canvas: int) -> tuple[int, int, int, int]:
+def _on_canvas(tile: Tile, canvas: ImageSize) -> tuple[int, int, int, int]:
     """left, top, right, bottom of what the canvas holds of a tile."""
     height, width = tile.size
-    right, bottom = min(tile.left + width, canvas), min(tile.top + height, canvas)
+    right, bottom = min(tile.left + width, canvas.width), min(tile.top + height, canvas.height)
     return max(tile.left, 0), max(tile.top, 0), right, bottom
 
 
-def _view(box: tuple[int, int, int, int], matrix: Matrix, side: int) -> View | None:
+def _view(box: tuple[int, int, int, int], matrix: Matrix, size: ImageSize) -> View | None:
     """What an output of this size shows of a rectangle of the canvas."""
     left, top, right, bottom = box
-    x = _span(left, right, matrix[0, 0].item(), matrix[0, 2].item(), side)
-    y = _span(top, bottom, matrix[1, 1].item(), matrix[1, 2].item(), side)
+    x = _span(left, right, matrix[0, 0].item(), matrix[0, 2].item(), size.width)
+    y = _span(top, bottom, matrix[1, 1].item(), matrix[1, 2].item(), size.height)
     return None if x is None or y is None else View(x, y)
 
 

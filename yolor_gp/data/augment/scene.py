@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.data.labels.instances import Instances
+from yolor_gp.ops.image_size import ImageSize
 
 Picture = NDArray[np.uint8]
 """u8[H, W, 3], RGB."""
@@ -39,23 +40,27 @@ class Tile:
 
 @dataclass(frozen=True)
 class Scene:
-    """Tiles that do not overlap on a square canvas of `canvas` pixels; the rest is grey."""
+    """Tiles that do not overlap on a canvas of size `canvas`; the rest is grey."""
 
     tiles: tuple[Tile, ...]
-    canvas: int
+    canvas: ImageSize
 
 
-def single(tile: Tile, side: int) -> Scene:
-    """One picture in the centre of a canvas of its own size, as the letterbox places it."""
+def single(tile: Tile, size: ImageSize) -> Scene:
+    """One picture in the centre of a canvas, as the letterbox places it."""
     height, width = tile.size
     centred = Tile(
-        tile.image, tile.instances, tile.scale, (side - width) // 2, (side - height) // 2
+        tile.image,
+        tile.instances,
+        tile.scale,
+        (size.width - width) // 2,
+        (size.height - height) // 2,
     )
-    return Scene((centred,), side)
+    return Scene((centred,), size)
 
 
-def mosaic(tiles: Sequence[Tile], side: int, centre: tuple[int, int]) -> Scene:
-    """Four pictures around `centre` (x, y) on a canvas of twice the side [YOLOv4, 3.3].
+def mosaic(tiles: Sequence[Tile], size: ImageSize, centre: tuple[int, int]) -> Scene:
+    """Four pictures around `centre` (x, y) on a canvas of twice the sides [YOLOv4, 3.3].
 
     Top left, top right, bottom left, bottom right; each touches the centre with a corner.
 
@@ -71,4 +76,4 @@ def mosaic(tiles: Sequence[Tile], side: int, centre: tuple[int, int]) -> Scene:
         left = x - width if position % 2 == 0 else x
         top = y - height if position < 2 else y
         placed.append(Tile(tile.image, tile.instances, tile.scale, left, top))
-    return Scene(tuple(placed), 2 * side)
+    return Scene(tuple(placed), ImageSize(2 * size.height, 2 * size.width))

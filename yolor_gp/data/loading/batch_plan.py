@@ -16,6 +16,7 @@ from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.labels.instances import Instances
 from yolor_gp.data.loading.rare_classes import drawn_order, repeat_factors
+from yolor_gp.ops.image_size import ImageSize
 
 COLUMNS = 8
 """Partners come from the same eighth of the global batch, so that each of up to eight ranks or
@@ -43,10 +44,13 @@ class BatchPlan:
         return self.batch_size * self.world_size
 
     @property
-    def largest_side(self) -> int:
-        """No batch has larger images, in pixels."""
-        base = self.dataset.image_size
-        return base + self.stride + int(base * self.augment.multi_scale)
+    def largest_size(self) -> ImageSize:
+        """No batch has larger images."""
+        height, width = (
+            side + self.stride + int(side * self.augment.multi_scale)
+            for side in self.dataset.image_size
+        )
+        return ImageSize(height, width)
 
     def order(self, epoch: int) -> NDArray[np.int64]:
         """The images of an epoch, i64[N]; some twice and some not at all with `repeat_rare`."""
@@ -64,14 +68,15 @@ class BatchPlan:
         first = step * self.global_batch + self.rank * self.batch_size
         return [int(order[p % len(order)]) for p in range(first, first + self.batch_size)]
 
-    def side(self, epoch: int, step: int) -> int:
-        """The size of a batch's images: a multiple of `stride` near `image_size`."""
+    def size(self, epoch: int, step: int) -> ImageSize:
+        """The size of a batch's images: multiples of `stride` near `image_size`."""
         base = self.dataset.image_size
         if not self.augment.multi_scale:
             return base
         generator = self.generator(epoch, _SIZE, step)
         gain = 1 + generator.uniform(-1, 1) * self.augment.multi_scale
-        return max(round(base * gain / self.stride), 1) * self.stride
+        height, width = (max(round(side * gain / self.stride), 1) * self.stride for side in base)
+        return ImageSize(height, width)
 
     def fill(
         self,
@@ -81,7 +86,7 @@ class BatchPlan:
         rows: range,
         images: Iterable[NDArray[np.uint8]],
     ) -> list[Instances]:
-        """Make these rows of a batch in `images`, u8[3, side, side] each; gives their objects.
+        """Make these rows of a batch in `images`, u8[3, height, width] each; gives their objects.
 
         moment: epoch, step, and whether mosaics are made.
         """

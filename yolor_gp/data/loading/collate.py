@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import weakref
 from collections import deque
 from collections.abc import Sequence
@@ -13,6 +14,7 @@ from torch import Tensor
 
 from yolor_gp.data.labels.instances import Instances
 from yolor_gp.data.labels.polygons import paint_fixed, to_fixed
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import MASK_STRIDE, Batch, ImageMeta, Targets
 
 _KEPT = 16
@@ -30,15 +32,16 @@ class BatchMemory:
         self._pin_memory = pin_memory
         self._free: deque[NDArray[np.uint8]] = deque(maxlen=_KEPT)
 
-    def images(self, count: int, side: int) -> Tensor:
-        """u8[count, 3, side, side] of any content."""
-        shape = (count, 3, side, side)
+    def images(self, count: int, size: ImageSize) -> Tensor:
+        """u8[count, 3, height, width] of any content."""
+        shape = (count, 3, *size)
+        needed = math.prod(shape)
         if self._pin_memory:
             return torch.empty(shape, dtype=torch.uint8, pin_memory=True)
-        memory = self._taken(count * 3 * side * side)
+        memory = self._taken(needed)
         # The tensor and all its views hold this one array: when the last of them goes, it goes,
         # and what lies behind it is free.
-        handle = memory[: count * 3 * side * side].reshape(shape)
+        handle = memory[:needed].reshape(shape)
         weakref.finalize(handle, self._free.append, memory).atexit = False
         return torch.from_numpy(handle)
 

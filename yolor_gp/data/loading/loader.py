@@ -71,7 +71,6 @@ class Workers:
 def train_loader(
     dataset: DetectionDataset,
     *,
-    image_size: int,
     batch_size: int,
     augment: AugmentConfig,
     seed: int,
@@ -101,8 +100,6 @@ def train_loader(
         )
     if not 0 <= rank < world_size or batch_size < 1:
         raise ValueError(f"rank {rank} of {world_size}, batch size {batch_size}")
-    if image_size != dataset.image_size:
-        raise ValueError(f"data set opened for {dataset.image_size} px, loader for {image_size} px")
     plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, with_masks, stride)
     return TrainLoader(plan, workers, pin_memory, mosaic_epochs)
 
@@ -157,7 +154,7 @@ class TrainLoader:
 
     def _batch(self, order: NDArray[np.int64], moment: tuple[int, int, bool]) -> Batch:
         plan, (epoch, step, _) = self._plan, moment
-        images = self._memory.images(plan.batch_size, plan.side(epoch, step))
+        images = self._memory.images(plan.batch_size, plan.size(epoch, step))
         rows = range(plan.batch_size)
         instances = plan.fill(self._augmentation, order, moment, rows, images.numpy())
         metas = [plan.dataset.meta(index) for index in plan.indices(order, step)]
@@ -168,7 +165,6 @@ class TrainLoader:
 def val_loader(
     dataset: DetectionDataset,
     *,
-    image_size: int,
     batch_size: int,
     workers: int,
     rank: int = 0,
@@ -183,8 +179,6 @@ def val_loader(
     Raises:
         ValueError: When the data set was opened for another image size.
     """
-    if image_size != dataset.image_size:
-        raise ValueError(f"data set opened for {dataset.image_size} px, loader for {image_size} px")
     return ValLoader(dataset, batch_size, workers, rank, world_size, pin_memory)
 
 
@@ -217,11 +211,11 @@ class ValLoader:
         )
 
     def _batch(self, indices: range) -> Batch:
-        side = self._dataset.image_size
-        images = self._memory.images(len(indices), side)
+        size = self._dataset.image_size
+        images = self._memory.images(len(indices), size)
         instances, metas = [], []
         for index, out in zip(indices, images.numpy(), strict=True):
-            letterbox = evaluation_letterbox(self._dataset.original_size(index), side)
+            letterbox = evaluation_letterbox(self._dataset.original_size(index), size)
             padded = pad(self._dataset.read_scaled(index), letterbox)
             cv2.split(padded, list(out))
             metas.append(replace(self._dataset.meta(index), letterbox=letterbox))

@@ -6,6 +6,7 @@ A worker ends with its connection: when the loader is closed, or its process gon
 
 from __future__ import annotations
 
+import math
 import os
 import pickle
 import signal
@@ -25,6 +26,7 @@ from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.collate import index_maps
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.plugins import load_plugins
 from yolor_gp.process.opencv import silence_opencv
 from yolor_gp.structures.batch import MASK_STRIDE
@@ -32,15 +34,15 @@ from yolor_gp.structures.batch import MASK_STRIDE
 
 @dataclass(frozen=True)
 class Job:
-    """Rows of the batch at `moment` (epoch, step, mosaic) of side `side` into slot `slot`.
+    """Rows of the batch at `moment` (epoch, step, mosaic) of `size` into slot `slot`.
 
-    size: the bytes of the slot when it is new, its handle then follows; 0 otherwise.
+    memory: the bytes of the slot when it is new, its handle then follows; 0 otherwise.
     """
 
     moment: tuple[int, int, bool]
-    side: int
+    size: ImageSize
     slot: int
-    size: int
+    memory: int
 
 
 @dataclass(frozen=True)
@@ -69,12 +71,13 @@ Answer: TypeAlias = Part | UserError | str
 
 
 def slot_views(
-    memory: NDArray[np.uint8], count: int, side: int
+    memory: NDArray[np.uint8], count: int, size: ImageSize
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The pictures u8[count, 3, side, side] and index maps of a batch in a slot."""
-    pixels, cells = count * 3 * side * side, count * (side // MASK_STRIDE) ** 2
-    shape = (count, side // MASK_STRIDE, side // MASK_STRIDE)
-    return memory[:pixels].reshape(count, 3, side, side), memory[pixels:][:cells].reshape(shape)
+    """The pictures u8[count, 3, height, width] and index maps of a batch in a slot."""
+    images = (count, 3, *size)
+    maps = (count, size.height // MASK_STRIDE, size.width // MASK_STRIDE)
+    pixels, cells = math.prod(images), math.prod(maps)
+    return memory[:pixels].reshape(images), memory[pixels:][:cells].reshape(maps)
 
 
 def main(handles: list[int]) -> None:
@@ -112,19 +115,19 @@ def _serve(handle: int) -> None:
     epoch, order = -1, np.empty(0, np.int64)
     while True:
         job: Job = connection.recv()
-        if job.size:
-            slots[job.slot] = SharedMemory(job.size, _receive_handle(channel))
+        if job.memory:
+            slots[job.slot] = SharedMemory(job.memory, _receive_handle(channel))
         if job.moment[0] != epoch:
             epoch, order = job.moment[0], plan.order(job.moment[0])
         answer: Answer
         try:
             memory = slots[job.slot].bytes()
-            images, maps = slot_views(memory, plan.batch_size, job.side)
+            images, maps = slot_views(memory, plan.batch_size, job.size)
             own = slice(rows.start, rows.stop)
             instances = plan.fill(augmentation, order, job.moment, rows, images[own])
             wide = None
             if plan.with_masks:
-                made = index_maps(instances, (job.side, job.side))
+                made = index_maps(instances, job.size)
                 if made.dtype == np.uint8:
                     maps[own] = made
                 else:

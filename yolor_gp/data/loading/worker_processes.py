@@ -114,15 +114,15 @@ class WorkerProcesses:
             raise RuntimeError("another epoch of this loader was begun")
 
     def _send(self, epoch: int, step: int, mosaic: bool) -> None:
-        side = self._plan.side(epoch, step)
+        size = self._plan.size(epoch, step)
         number, slot = self._free_slot()
         memory = slot.memory.bytes()
         slot.user = weakref.ref(memory)
-        job = Job((epoch, step, mosaic), side, number, 0 if slot.known else slot.memory.size)
+        job = Job((epoch, step, mosaic), size, number, 0 if slot.known else slot.memory.size)
         self._running.append((job, memory))
         for connection, channel in zip(self._connections, self._channels, strict=True):
             connection.send(job)
-            if job.size:
+            if job.memory:
                 socket.send_fds(channel, [b"h"], [slot.memory.handle])
         slot.known = True
 
@@ -131,8 +131,9 @@ class WorkerProcesses:
         for number, slot in enumerate(self._slots):
             if slot.user is None or slot.user() is None:
                 return number, slot
-        side, count = self._plan.largest_side, self._plan.batch_size
-        size = count * (3 * side * side + (side // MASK_STRIDE) ** 2)
+        largest, count = self._plan.largest_size, self._plan.batch_size
+        cells = (largest.height // MASK_STRIDE) * (largest.width // MASK_STRIDE)
+        size = count * (3 * largest.pixels + cells)
         self._slots.append(_Slot(SharedMemory(size)))
         return len(self._slots) - 1, self._slots[-1]
 
@@ -144,7 +145,7 @@ class WorkerProcesses:
     def _receive_batch(self, order: NDArray[np.int64]) -> Batch:
         job, memory, answers = self._receive()
         parts = [_part(answer) for answer in answers]
-        images, maps = slot_views(memory, self._plan.batch_size, job.side)
+        images, maps = slot_views(memory, self._plan.batch_size, job.size)
         index_map = None
         if self._plan.with_masks:
             index_map = torch.from_numpy(_joined(maps, parts, self._shares))

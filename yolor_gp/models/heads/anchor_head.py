@@ -19,6 +19,7 @@ from yolor_gp.models.blocks.implicit import ImplicitAdd, ImplicitMultiply
 from yolor_gp.models.blocks.registry import Width, register
 from yolor_gp.models.heads.detection_head import DetectionCriterion, DetectionHead
 from yolor_gp.ops.anchor_decode import BoxCoding, decode_boxes, decode_level
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.marks import UNDECAYED
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
@@ -158,7 +159,7 @@ class AnchorHead(DetectionHead):
         self,
         config: LossConfig,
         *,
-        image_size: int,
+        image_size: ImageSize,
         reduce_counts: Callable[[Tensor], Tensor] | None,
         world_size: int,
     ) -> DetectionCriterion:

@@ -11,6 +11,7 @@ from torch import Tensor
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.errors import UserError
 from yolor_gp.models.blocks.registry import ManyInputs
+from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.predictions import LossParts
@@ -79,7 +80,7 @@ class DetectionHead(ManyInputs):
         self,
         config: LossConfig,
         *,
-        image_size: int,
+        image_size: ImageSize,
         reduce_counts: Callable[[Tensor], Tensor] | None,
         world_size: int,
     ) -> DetectionCriterion:
