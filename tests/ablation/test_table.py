@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 
+from yolor_gp.ablation.board import Board, board_lines
 from yolor_gp.ablation.claims import CLAIM
 from yolor_gp.ablation.figures import rank_correlations, table_figures
-from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, make_folder, open_folder
-from yolor_gp.ablation.page import page, summary
+from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, Status, make_folder, open_folder
+from yolor_gp.ablation.hparams import write_hparams
+from yolor_gp.ablation.page import page
+from yolor_gp.ablation.progress import Progress, progress, summary
 from yolor_gp.ablation.report import csv_table, latex_table, write_report
 from yolor_gp.ablation.table_file import chosen_rows, load_table
 from yolor_gp.analysis.paths.published import PUBLISHED_ROWS
@@ -131,9 +136,69 @@ def test_the_state_of_a_run_is_read_off_its_files(folder: AblationFolder) -> Non
     os.utime(third.folder / CLAIM, (0, 0))
     states = [job.status(60) for job in (first, second, third, fourth)]
     assert states == ["finished", "running", "stopped", "waiting"]
-    assert summary(folder, 60) == "1 finished, 1 running, 1 stopped, 1 waiting"
-    text = page(folder, 60)
+    runs = progress(folder, 60)
+    assert summary(runs) == "1 finished, 1 running, 1 stopped, 1 waiting"
+    text = page(folder, runs)
     assert 'http-equiv="refresh"' in text and "second &amp; last" in text and ">50.0<" in text
+
+
+def run_now(row: str, status: Status, done: int = 0) -> Progress:
+    left, aps = (61.0, (12.34, None)) if status == "running" else (None, (None, None))
+    return Progress(row, 0, status, done, 4, left, aps)
+
+
+def test_the_board_in_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [run_now("a", "waiting"), run_now("long one", "running", 2)]
+    monkeypatch.setattr("shutil.get_terminal_size", lambda: (80, 24))
+    terminal = io.StringIO()
+    board = Board(terminal, "Table")
+    board.draw(runs)
+    terminal.write("a line of the log\n")
+    board.draw([runs[0], run_now("long one", "finished", 4)])
+    screen = shown(terminal.getvalue())
+    assert screen[0] == "a line of the log" and screen[2] == "Table: 1 finished, 1 waiting"
+    assert screen[3].split() == ["a", "seed", "0", "waiting", "[", "]", "0/4"]
+    assert screen[4].startswith("long one  seed 0  finished  [####################]")
+    assert len(screen) == 5
+    line = board_lines("Table", runs, 20)[2]
+    assert "[##########          ]" in line and line.endswith("2/4    0:01:01  box 12.3")
+
+
+def test_a_low_terminal_shows_what_runs() -> None:
+    runs = [run_now(str(k), "waiting") for k in range(9)] + [run_now("busy", "running", 1)]
+    lines = board_lines("Table", runs, 5)
+    assert len(lines) == 5 and lines[1].startswith("busy") and lines[-1] == "and 7 more"
+
+
+def shown(text: str) -> list[str]:
+    """The lines of a terminal that was written to."""
+    lines, row = [""], 0
+    for part in re.findall(r"\x1b\[J|\x1b\[\d+F|\n|[^\x1b\n]+", text):
+        if part == "\x1b[J":
+            lines[row:] = [""]
+        elif part.endswith("F"):
+            row -= int(part[2:-1])
+        elif part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        else:
+            lines[row] = part + lines[row][len(part) :]
+    return [line.rstrip() for line in lines[:-1]]
+
+
+def test_tensorboard_shows_what_came_of_each_row(folder: AblationFolder) -> None:
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    finish(folder, 0, 0, 0.5)
+    write_hparams(folder)
+    write_hparams(folder)
+    first, second = folder.jobs()[:2]
+    (file,) = first.run.glob("*.hparams")
+    assert not second.run.is_dir()
+    events = EventAccumulator(str(file)).Reload()
+    assert events.Scalars("table/box AP")[0].value == 0.5
+    plugin = events.SummaryMetadata("_hparams_/session_start_info").plugin_data.content
+    assert b"first one" in plugin
 
 
 def test_the_table_of_finished_runs(folder: AblationFolder) -> None:

@@ -1,16 +1,14 @@
-"""The live view: every run of a table in one self-contained HTML page, and in a line."""
+"""The live view as one self-contained HTML page: every run of a table."""
 
 from __future__ import annotations
 
 import html
-import math
 import time
-from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.ablation.folder import AblationFolder, Job, Status
-from yolor_gp.config.run_config import run_config_from_yaml
-from yolor_gp.errors import UserError
+from yolor_gp.ablation.folder import AblationFolder
+from yolor_gp.ablation.progress import Progress, clock, percent, summary
 from yolor_gp.files import write_text
 
 PAGE = "index.html"
@@ -28,20 +26,19 @@ progress { width: 8rem; } @media (prefers-color-scheme: dark) { body { backgroun
 """
 
 
-def write_page(folder: AblationFolder, stale: float) -> Path:
+def write_page(folder: AblationFolder, runs: Sequence[Progress]) -> Path:
     """Write index.html anew.
 
     Raises:
         UserError: When it cannot be written.
     """
-    return write_text(folder.path / PAGE, page(folder, stale))
+    return write_text(folder.path / PAGE, page(folder, runs))
 
 
-def page(folder: AblationFolder, stale: float) -> str:
+def page(folder: AblationFolder, runs: Sequence[Progress]) -> str:
     """The page as text; it reloads itself until everything is finished."""
-    jobs = folder.jobs()
-    rows = "\n".join(_line(job, job.status(stale)) for job in jobs)
-    is_over = all(job.evaluation.is_file() for job in jobs)
+    rows = "\n".join(map(_line, runs))
+    is_over = all(run.status == "finished" for run in runs)
     refresh = "" if is_over else f'<meta http-equiv="refresh" content="{_REFRESH}">'
     title = html.escape(folder.plan.table.title)
     note = ('<p class="note">A proxy: narrowed rows, not the paper\'s figures.</p>'
@@ -50,7 +47,7 @@ def page(folder: AblationFolder, stale: float) -> str:
         f'<!doctype html><html lang="en"><head><meta charset="utf-8">{refresh}'
         f"<title>{title}</title>"
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
-        f"<h1>{title}</h1>{note}<p>{html.escape(summary(folder, stale))}. Written"
+        f"<h1>{title}</h1>{note}<p>{html.escape(summary(runs))}. Written"
         f" {time.strftime('%Y-%m-%d %H:%M:%S')}.</p><table><thead><tr><th>row</th><th>seed</th>"
         "<th>state</th><th>epochs</th><th>time left</th><th>box AP</th><th>mask AP</th></tr>"
         f'</thead><tbody>\n{rows}\n</tbody></table><p><a href="report.md">report.md</a> ·'
@@ -59,55 +56,13 @@ def page(folder: AblationFolder, stale: float) -> str:
     )
 
 
-def summary(folder: AblationFolder, stale: float) -> str:
-    """How many runs are finished, running, ..., in a line."""
-    count = Counter(job.status(stale) for job in folder.jobs())
-    words: tuple[Status, ...] = ("finished", "running", "stopped", "waiting")
-    return ", ".join(f"{count[word]} {word}" for word in words if count[word])
-
-
-def _line(job: Job, status: str) -> str:
-    history, total = job.history(), _epochs(job)
-    done = len(history)
-    bar = f'<progress value="{done}" max="{total}"></progress> {done}/{total}' if total else ""
-    left = _left(job, done, total) if status == "running" and total else ""
-    cells = "".join(f'<td class="n">{value}</td>' for value in _aps(job, history))
+def _line(run: Progress) -> str:
+    bar = ""
+    if run.total:
+        bar = f'<progress value="{run.done}" max="{run.total}"></progress> {run.done}/{run.total}'
+    cells = "".join(f'<td class="n">{percent(ap)}</td>' for ap in run.aps)
     return (
-        f"<tr><td>{html.escape(job.row.name)}</td><td>{job.seed}</td>"
-        f'<td class="{status}">{status}</td><td>{bar}</td><td class="n">{left}</td>{cells}</tr>'
+        f"<tr><td>{html.escape(run.row)}</td><td>{run.seed}</td>"
+        f'<td class="{run.status}">{run.status}</td><td>{bar}</td>'
+        f'<td class="n">{clock(run.left)}</td>{cells}</tr>'
     )
-
-
-def _aps(job: Job, history: list[dict[str, float]]) -> tuple[str, str]:
-    figures = job.figures()
-    if figures is not None:
-        parts = [figures.get(kind, {}).get("AP") for kind in ("bbox", "segm")]
-    else:
-        names = ("val/box AP", "val/mask AP")
-        known = [[v for row in history if not math.isnan(v := row.get(n, math.nan))] for n in names]
-        parts = [values[-1] if values else None for values in known]
-    box, mask = ["" if part is None else f"{100 * part:.1f}" for part in parts]
-    return box, mask
-
-
-def _epochs(job: Job) -> int | None:
-    file = job.run / "config.yaml"
-    try:
-        return run_config_from_yaml(
-            file.read_text(encoding="utf-8"), str(file)
-        ).recipe.schedule.epochs
-    except (OSError, UserError):
-        return None
-
-
-def _left(job: Job, done: int, total: int) -> str:
-    """By the time that the epochs so far have taken; a stop in between counts in."""
-    try:
-        began = (job.run / "config.yaml").stat().st_mtime
-        latest = (job.run / "metrics.csv").stat().st_mtime
-    except OSError:
-        return ""
-    if not done:
-        return ""
-    seconds = int((latest - began) / done * (total - done))
-    return f"{seconds // 3600}:{seconds // 60 % 60:02}:{seconds % 60:02}"

@@ -9,9 +9,12 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from yolor_gp.ablation.board import Board
 from yolor_gp.ablation.figures import table_figures
 from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, make_folder, open_folder
-from yolor_gp.ablation.page import summary, write_page
+from yolor_gp.ablation.hparams import write_hparams
+from yolor_gp.ablation.page import write_page
+from yolor_gp.ablation.progress import progress, summary
 from yolor_gp.ablation.proxy import epochs_for
 from yolor_gp.ablation.report import write_report
 from yolor_gp.ablation.runner import Runner
@@ -25,6 +28,7 @@ from yolor_gp.errors import UserError
 
 _log = logging.getLogger(__name__)
 _PAGE_SECONDS = 15.0
+_BOARD_SECONDS = 2.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,21 +38,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         folder, code = open_folder(Path(options.report)), 0
     else:
         folder = _planned(options)
-        rows = chosen_rows(folder.plan.table, tuple(options.rows or ()))
-        runner = Runner(
-            folder,
-            folder.jobs(rows, options.seeds or ()),
-            processes=options.nproc_per_node,
-            device=options.device,
-            workers=options.workers,
-            stale=options.stale,
-            look=_live(folder, options.stale),
-        )
-        code = runner.work()
+        code = _work(folder, options)
+    write_hparams(folder)
     for file in write_report(folder, table_figures(folder)):
         print(f"wrote {file}")
-    print(f"wrote {write_page(folder, options.stale)}")
-    print(f"{folder.plan.table.title}: {summary(folder, options.stale)}")
+    runs = progress(folder, options.stale)
+    print(f"wrote {write_page(folder, runs)}")
+    print(f"{folder.plan.table.title}: {summary(runs)}")
+    return code
+
+
+def _work(folder: AblationFolder, options: argparse.Namespace) -> int:
+    rows = chosen_rows(folder.plan.table, tuple(options.rows or ()))
+    board = Board(sys.stdout, folder.plan.table.title) if sys.stdout.isatty() else None
+    runner = Runner(
+        folder,
+        folder.jobs(rows, options.seeds or ()),
+        processes=options.nproc_per_node,
+        device=options.device,
+        workers=options.workers,
+        stale=options.stale,
+        look=_live(folder, options.stale, board),
+    )
+    code = runner.work()
+    if board is not None:
+        board.close()
     return code
 
 
@@ -111,18 +125,22 @@ def _check_seeds(seeds: Sequence[int] | None, table: AblationTable) -> None:
         raise UserError(f"--seeds {unknown[0]}: {table.title} has the seeds {known}")
 
 
-def _live(folder: AblationFolder, stale: float) -> Callable[[], None]:
-    """Write the page anew now and then; in a terminal also a line."""
-    last = 0.0
+def _live(folder: AblationFolder, stale: float, board: Board | None) -> Callable[[], None]:
+    """Keep the page true, and in a terminal the board."""
+    drawn = written = -_PAGE_SECONDS
 
     def look() -> None:
-        nonlocal last
-        if time.monotonic() - last < _PAGE_SECONDS:
+        nonlocal drawn, written
+        now = time.monotonic()
+        if now - drawn < (_PAGE_SECONDS if board is None else _BOARD_SECONDS):
             return
-        last = time.monotonic()
-        write_page(folder, stale)
-        if sys.stdout.isatty():
-            print(f"\r{folder.plan.table.title}: {summary(folder, stale)}  ", end="", flush=True)
+        drawn, runs = now, progress(folder, stale)
+        if board is not None:
+            board.draw(runs)
+        if now - written >= _PAGE_SECONDS:
+            written = now
+            write_page(folder, runs)
+            write_hparams(folder)
 
     return look
 

@@ -1,0 +1,46 @@
+"""What distinguishes the runs of a table, and what came of them, for TensorBoard's HPARAMS page."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from yolor_gp.ablation.folder import AblationFolder, Job
+
+_SUFFIX = ".hparams"
+
+
+def write_hparams(folder: AblationFolder) -> None:
+    """Write an event file into the run folder of every finished run that has none yet."""
+    for job in folder.jobs():
+        if job.evaluation.is_file() and job.run.is_dir() and not any(job.run.glob(f"*{_SUFFIX}")):
+            _write(job, _settings(folder, job))
+
+
+def _settings(folder: AblationFolder, job: Job) -> dict[str, str | float | bool]:
+    plan = folder.plan
+    return {
+        "row": job.row.name, "model": folder.model(job.row), "seed": job.seed, "data": plan.data,
+        "recipe": plan.table.hyp, "img": plan.table.img, "batch size": plan.table.batch_size,
+        "epochs": len(job.history()), "proxy": plan.proxy is not None,
+    }  # fmt: skip
+
+
+def _write(job: Job, settings: dict[str, str | float | bool]) -> None:
+    # Slow to import, and only needed once a run has ended.
+    from torch.utils.tensorboard import SummaryWriter
+    from torch.utils.tensorboard.summary import hparams
+
+    found: dict[str, Any] = job.figures() or {}
+    metrics = {
+        f"{kind} {name}": float(value)
+        for kind, part in (("box", "bbox"), ("mask", "segm"))
+        for name, value in found.get(part, {}).items()
+        if name in ("AP", "AP50", "AP75")
+    }
+    summaries: Any = hparams
+    board: Any = SummaryWriter(str(job.run), filename_suffix=_SUFFIX)
+    for part in summaries(settings, {f"table/{name}": value for name, value in metrics.items()}):
+        board.file_writer.add_summary(part)
+    for name, value in metrics.items():
+        board.add_scalar(f"table/{name}", value)
+    board.close()
