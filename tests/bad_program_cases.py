@@ -117,6 +117,13 @@ def _flags() -> Iterator[BadInput]:
         "a confidence above one", "detect --weights w --source . --confidence 2", "from 0 to 1"
     )
     yield case("no detections at all", "detect --weights w --source . --max-detections 0", "found")
+    yield case("windows of nothing", "detect --weights w --source . --slice 0", "at least 32")
+    yield case("windows without overlap", "val --weights w --slice 320 --overlap 0",
+               "--overlap 0", "above 0")  # fmt: skip
+    yield case("windows that hardly move", "val --weights w --overlap 0.95", "to 0.9")
+    yield BadInput("flags", "networks of other classes", "val",
+                   ("--weights", "yolor-elan-n", "two.yaml"), ("two.yaml: 2 classes, but",),
+                   file_of("two.yaml", "extends: yolor-elan-n\nnc: 2"))  # fmt: skip
     yield case("an unknown backend", "val --weights w --backend coco", "did you mean 'hotcoco'")
     yield case("no data to check", "check-dataset", "data")
 

@@ -25,6 +25,8 @@ from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.commands import detect, train, val
 from yolor_gp.commands.train_arguments import _parser
+from yolor_gp.config.data_config import load_data_config
+from yolor_gp.data.datasets import open_dataset
 from yolor_gp.detection.requests import TrainFlags, request_of
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 
@@ -203,6 +205,38 @@ def test_validation_is_that_of_the_command(
     words = ["--weights", str(run.best), "--data", str(data), "--device", "cpu"]
     assert val.main([*words, "--metrics-json", str(file)]) == 0
     assert run.model.val(data).to_json() == json.loads(file.read_text())
+
+
+def test_validation_in_views_sees_what_detection_sees(
+    run: yolor_gp.TrainedRun, data: Path, tmp_path: Path
+) -> None:
+    """The detections behind the figures are those of `predict`, box by box."""
+    file = tmp_path / "found.json"
+    views = ["--slice", "32", "--overlap", "0.3", "--augment"]
+    limits = ["--confidence", "0", "--max-detections", "20", "--boxes-only"]
+    words = [
+        "--weights",
+        str(run.folder),
+        "--data",
+        str(data),
+        "--batch-size",
+        "3",
+        *views,
+        *limits,
+    ]
+    assert val.main([*words, "--precision", "float32", "--save-json", str(file)]) == 0
+    model = yolor_gp.load(run.folder, precision="float32")
+    dataset = open_dataset(load_data_config(data), "val", image_size=64)
+    flags: dict[str, Any] = {"slice": 32, "overlap": 0.3, "augment": True}
+    for index, image_id in enumerate(dataset.image_ids.tolist()):
+        rows = [row for row in json.loads(file.read_text()) if row["image_id"] == image_id]
+        result = model(
+            dataset.read_original(index), confidence=0.0, iou=0.65, max_detections=20, **flags
+        )
+        best = {(round(row["score"], 4), *np.round(row["bbox"], 1)) for row in rows}
+        own = result.to_coco()
+        assert len(own) == 20 == len(rows)
+        assert len(best & {(round(r["score"], 4), *np.round(r["bbox"], 1)) for r in own}) >= 15
 
 
 def test_detections_are_those_of_the_command(run: yolor_gp.TrainedRun, tmp_path: Path) -> None:

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from yolor_gp.errors import UserError
 
 if TYPE_CHECKING:
-    from yolor_gp.model import Model, TrainedRun, check_dataset, load, resume
+    from yolor_gp.detection.data_check import check_dataset
+    from yolor_gp.model import Model, TrainedRun, load, resume
     from yolor_gp.plugins import load_plugins
     from yolor_gp.results import Predictions, Result
     from yolor_gp.structures.eval_result import EvalResult
@@ -32,7 +33,7 @@ _HOMES = {
     "Predictions": "yolor_gp.results",
     "Result": "yolor_gp.results",
     "TrainedRun": "yolor_gp.model",
-    "check_dataset": "yolor_gp.model",
+    "check_dataset": "yolor_gp.detection.data_check",
     "load": "yolor_gp.model",
     "load_plugins": "yolor_gp.plugins",
     "resume": "yolor_gp.model",

@@ -19,16 +19,16 @@ from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.analysis.paths.path_results import NetworkPaths
-from yolor_gp.config.data_config import Split, load_data_config
+from yolor_gp.config.data_config import Split
 from yolor_gp.config.train_config import ValidationConfig
-from yolor_gp.data.doctor import Report, examine
-from yolor_gp.detection.inference import check_overlap
+from yolor_gp.detection.inference import Inference, check_overlap
 from yolor_gp.detection.networks import open_detector
 from yolor_gp.detection.predict import Predictor, labels_of
 from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detection.validate import validate
+from yolor_gp.detection.views import ViewFlags, Views
 from yolor_gp.engine.distributed.context import started_by_torchrun
-from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.engine.precision import PRECISIONS, choose_detection_precision, training_device
 from yolor_gp.engine.runs import TrainingResult
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.evaluation.coco_backends import Backend
@@ -36,6 +36,7 @@ from yolor_gp.export.exported import is_exported, open_exported
 from yolor_gp.files import check_writable
 from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Live
+from yolor_gp.models.ensemble import Ensemble
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.plan import check_image_size, input_size
@@ -55,7 +56,7 @@ _OTHER_MODELS = {
 
 
 def load(
-    source: str | Path,
+    source: str | Path | Sequence[str | Path],
     *,
     device: str | torch.device = "auto",
     precision: str = "auto",
@@ -67,7 +68,8 @@ def load(
     Args:
         source: A run folder, an own `.pt` or `.safetensors`, an official checkpoint of YOLOv5,
             YOLOv7 or YOLOR, Darknet's `.weights`, an exported file (`.onnx`, `.xml`); or a model
-            file by path or shipped name (`yolor-csp`), or Darknet's `.cfg`.
+            file by path or shipped name (`yolor-csp`), or Darknet's `.cfg`. Several of the same
+            classes work as one model, which detects and evaluates, at the first one's size.
         device: auto, cpu, cuda or the number of a GPU.
         precision: auto, bfloat16, float16 or float32; auto takes what is right for each use.
         classes: Their number or names. Weights of other classes keep what fits: of the decoder
@@ -77,6 +79,10 @@ def load(
     Raises:
         UserError: When it cannot be read, or device or precision are not to be had.
     """
+    if not isinstance(source, str | Path):
+        flags: dict[str, Any] = {"precision": precision, "classes": classes, "cfg": cfg}
+        members = [load(one, device=device, **flags) for one in source]
+        return members[0] if len(members) == 1 else _ensemble(members)
     if precision not in PRECISIONS:
         raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
     place = training_device(str(device))
@@ -98,26 +104,14 @@ def _exported(source: str | Path, classes: object) -> Model:
     if classes is not None:
         raise UserError(f"{source}: is exported, its classes are fixed; load the weights instead")
     network = open_exported(source)
-    size = network.description.size
-    model = Model(cast(DetectionNetwork, network), str(source), size, "float32")
-    model._is_fused = True
-    return model
+    return Model(cast(DetectionNetwork, network), str(source), network.description.size, "float32")
 
 
-def check_dataset(data: str | Path) -> Report:
-    """Everything that is wrong with a data set, with place and remedy.
-
-    Args:
-        data: A data YAML, or the name of a shipped one.
-
-    Returns:
-        The findings, and the counts of each split; `report.raise_errors()` raises what would stop
-        a training, `report.lines()` is text for people.
-
-    Raises:
-        UserError: When the data YAML itself is wrong.
-    """
-    return examine(load_data_config(data))
+def _ensemble(members: Sequence[Model]) -> Model:
+    """Several models as one that detects and evaluates."""
+    network = Ensemble([one.network for one in members], [one.source for one in members])
+    size, precision = members[0].image_size, members[0].precision
+    return Model(cast(DetectionNetwork, network), network.source, size, precision)
 
 
 def resume(run: str | Path = "", **flags: Unpack[TrainFlags]) -> TrainedRun:
@@ -168,7 +162,7 @@ class Model:
         self.image_size, self.precision = ImageSize.of(image_size), precision
         self._folded: tuple[object, DetectionNetwork] | None = None
         self._as_read: object = None
-        self._is_fused = False
+        self._is_fixed = not isinstance(network, DetectionNetwork)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -208,6 +202,7 @@ class Model:
         rectangular: bool = False,
         frame_stride: int = 1,
         channels: Channels = "rgb",
+        **views: Unpack[ViewFlags],
     ) -> Predictions:
         """Find objects. Lazy: frames are read and looked at as results are asked for.
 
@@ -225,6 +220,7 @@ class Model:
                 not quite what validation sees.
             frame_stride: Of videos and streams look at every so many-th frame.
             channels: Order of colours in arrays, "rgb" or "bgr".
+            views: `slice`, `overlap`, `augment`: `detection.views.Views`.
 
         Returns:
             An iterator of `Result`, one an image or frame.
@@ -235,24 +231,27 @@ class Model:
         if not 0 <= confidence <= 1:
             raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
         check_overlap(iou, "0.4 to 0.7")
-        if frame_stride < 1:
-            raise UserError(f"--frame-stride {frame_stride}: expected a whole number of at least 1")
         config = ValidationConfig(
             confidence=confidence, nms_iou=iou, multi_label=False, max_detections=max_detections
         )
         frames = open_any(source, channels)
-        predictor = Predictor(
+        inference = Inference.of(
             self._for_use(),
-            self._checked_size(img),
             config,
             self.device,
-            stride=self.network.max_stride if rectangular else None,
-            precision=self.precision,
+            choose_detection_precision(self.precision, self.device),
             class_agnostic=class_agnostic,
             classes=labels_of(classes, self.names),
         )
-        waiting = self.device.type == "cpu" or isinstance(frames, Live)
-        at_once = batch or (1 if waiting else 8)
+        on_cpu = self.device.type == "cpu"
+        predictor = Predictor(
+            inference,
+            self._checked_size(img),
+            views=Views(**views),
+            rectangular=rectangular,
+            batch=batch or (1 if on_cpu else 8),
+        )
+        at_once = batch or (1 if on_cpu or isinstance(frames, Live) else 8)
         return Predictions(frames, predictor, self.names, at_once, frame_stride)
 
     def val(
@@ -268,6 +267,7 @@ class Model:
         backend: Backend = "hotcoco",
         boxes_only: bool = False,
         split: Split = "val",
+        **views: Unpack[ViewFlags],
     ) -> EvalResult:
         """Box and mask AP on a data set, by COCO's rules.
 
@@ -282,6 +282,7 @@ class Model:
             backend: "hotcoco" (fast) or "pycocotools" (the reference); their figures agree.
             boxes_only: Leave masks out.
             split: The part of the data: "val", "test" or "train".
+            views: As of `predict`.
 
         Raises:
             UserError: When the data cannot be read, or have other classes than the network.
@@ -300,6 +301,7 @@ class Model:
             source=self.source,
             boxes_only=boxes_only,
             split=split,
+            views=Views(**views),
         ).result
 
     def train(self, data: str | Path = "shapes", **flags: Unpack[TrainFlags]) -> TrainedRun:
@@ -317,7 +319,7 @@ class Model:
         Raises:
             UserError: For whatever is wrong with flags, data or model.
         """
-        self._refuse_fused("train")
+        self._refuse_fixed("train")
         raise_problems(
             f"train: '{name}' would be another model than this one; use {instead}"
             for name, instead in _OTHER_MODELS.items()
@@ -338,7 +340,7 @@ class Model:
         folded can no longer be trained.
         """
         fuse(self.network)
-        self._is_fused = True
+        self._is_fixed = True
         return self
 
     def summary(self, img: int | None = None) -> ModelSummary:
@@ -360,7 +362,7 @@ class Model:
         Raises:
             UserError: When `path` ends otherwise or cannot be written, or the model is fused.
         """
-        self._refuse_fused("save")
+        self._refuse_fixed("save")
         target = Path(path)
         if target.suffix not in (".pt", ".safetensors"):
             raise UserError(f"{target}: expected a name that ends in .pt or .safetensors")
@@ -380,10 +382,10 @@ class Model:
         tensors = self.network.state_dict(keep_vars=True).values()
         return tuple((id(tensor), tensor._version) for tensor in tensors)
 
-    def _refuse_fused(self, what: str) -> None:
-        if self._is_fused:
+    def _refuse_fixed(self, what: str) -> None:
+        if self._is_fixed:
             raise UserError(
-                f"{self.source}: is fused or exported and can no longer {what}; load the weights"
+                f"{self.source}: is fused, exported or several, and cannot {what}; load a file"
             )
 
     def _weights(self) -> Weights:

@@ -240,6 +240,8 @@ class Predictions(Iterator[Result]):
         batch: int = 1,
         frame_stride: int = 1,
     ) -> None:
+        if frame_stride < 1:
+            raise UserError(f"--frame-stride {frame_stride}: expected a whole number of at least 1")
         self.total = source.total if frame_stride == 1 else None
         self._source, self._predict, self._stride = source, predict, frame_stride
         self._names, self._batch = tuple(names), batch

@@ -90,6 +90,16 @@ def test_a_batch_finds_what_single_images_find(weights: Path, images: Path) -> N
     assert np.allclose(results[0], results[1], atol=0.05)
 
 
+def test_windows_and_several_weights(weights: Path, images: Path) -> None:
+    file = images.parent / "found.json"
+    more = ("--slice", "48", "--no-images", "--save-dataset", str(file))
+    few = ("--confidence", "0", "--max-detections", "5", "--weights", str(weights), str(weights))
+    assert main(words(weights, images, *more, *few)) == 0
+    found = json.loads(file.read_text())
+    assert len(found["annotations"]) == 10
+    assert all(each["segmentation"]["size"] == [48, 80] for each in found["annotations"])
+
+
 @pytest.mark.parametrize(
     ("more", "message"),
     [

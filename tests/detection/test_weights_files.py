@@ -85,8 +85,8 @@ def test_prediction_is_validation_image_by_image(network: DetectionNetwork) -> N
     numbers = np.random.default_rng(0)
     sizes = [(40, 60), (90, 33), (64, 64)]
     images = [numbers.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
-    found = Predictor(network, 64, config, CPU, precision="float32")(images)
     inference = Inference.of(network, config, CPU, choose_precision("float32", CPU))
+    found = Predictor(inference, 64)(images)
     for image, detections in zip(images, found, strict=True):
         letterbox = evaluation_letterbox(image.shape[:2], 64)
         batch = torch.from_numpy(place(image, letterbox).transpose(2, 0, 1).copy())[None]
@@ -94,7 +94,7 @@ def test_prediction_is_validation_image_by_image(network: DetectionNetwork) -> N
         assert detections.image_size == image.shape[:2] and len(detections) > 0
         torch.testing.assert_close(detections.boxes, alone.boxes)
         assert torch.equal(detections.labels, alone.labels)
-    assert Predictor(network, 64, config, CPU)([]) == []
+    assert Predictor(inference, 64)([]) == []
 
 
 def test_rectangular_prediction_pads_no_more_than_it_must(network: DetectionNetwork) -> None:
@@ -104,7 +104,8 @@ def test_rectangular_prediction_pads_no_more_than_it_must(network: DetectionNetw
     sizes = [(30, 60), (60, 60), (31, 62)]
     images = [numbers.integers(0, 256, (*size, 3), dtype=np.uint8) for size in sizes]
     config = ValidationConfig(confidence=1e-7, max_detections=20)
-    predictor = Predictor(network, 64, config, CPU, stride=32, precision="float32")
+    inference = Inference.of(network, config, CPU, choose_precision("float32", CPU))
+    predictor = Predictor(inference, 64, rectangular=True)
     together = predictor(images)
     assert shapes == [(2, 3, 32, 64), (1, 3, 64, 64)]
     for image, found in zip(images, together, strict=True):

@@ -92,6 +92,17 @@ class Arguments(argparse.ArgumentParser):
         )
 
 
+def add_views(parser: argparse.ArgumentParser) -> None:
+    """The flags of `detection.views.Views`, for every program that looks at pictures."""
+    add = parser.add_argument
+    add("--slice", type=whole_number(32), metavar="PIXELS",
+        help="look also at windows of so many pixels: small objects in large pictures")  # fmt: skip
+    add("--overlap", type=fraction, default=0.2,
+        help="of neighbouring windows, as a share of their side")  # fmt: skip
+    add("--augment", action="store_true",
+        help="look at pictures also mirrored and at other sizes: slower, finds more")  # fmt: skip
+
+
 def whole_number(minimum: int = 0) -> Callable[[str], int]:
     """An argparse `type`: a whole number of at least `minimum`."""
 

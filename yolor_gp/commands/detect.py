@@ -3,9 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
-from yolor_gp.commands.arguments import Arguments, add_image_size, fraction, one_of, whole_number
+from yolor_gp.commands.arguments import (
+    Arguments,
+    add_image_size,
+    add_views,
+    fraction,
+    one_of,
+    whole_number,
+)
 from yolor_gp.commands.detection_files import DetectionFiles
+from yolor_gp.detection.views import Views
 from yolor_gp.engine.precision import PRECISIONS
 from yolor_gp.engine.runs import run_folder
 from yolor_gp.files import check_writable
@@ -18,7 +27,8 @@ def parser() -> Arguments:
     """Every flag of the command."""
     flags = Arguments(prog="detect.py", description=__doc__)
     add = flags.add_argument
-    add("--weights", required=True, help="run folder, .pt, .safetensors, .weights")
+    add("--weights", required=True, nargs="+", metavar="FILE",
+        help="run folder, .pt, .safetensors, .weights; several work together")  # fmt: skip
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--source", required=True, help="image, folder, glob, list.txt, video, camera number, URL")
     add_image_size(flags, "none: that of training, else 640")
@@ -73,6 +83,7 @@ def parser() -> Arguments:
     add("--hide-masks", action="store_true", help="draw boxes only")
     add("--line-width", type=whole_number(1), metavar="PIXELS",
         help="of boxes; by default by the size of the image")  # fmt: skip
+    add_views(flags)
     add("--frame-stride", type=whole_number(1), default=1, metavar="N",
         help="look at every N-th frame of videos and streams")  # fmt: skip
     return flags
@@ -85,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         UserError: For what the user can mend.
     """
     options = parser().parse(arguments)
+    views = Views(options.slice, options.overlap, options.augment)
     open_source(options.source)  # what is wrong with it is told before the weights are read
     for file in (options.save_json, options.save_dataset, options.save_csv):
         if file:
@@ -103,6 +115,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         class_agnostic=options.class_agnostic,
         rectangular=options.rectangular,
         frame_stride=options.frame_stride,
+        **asdict(views),
     )
     style = DrawingStyle(
         names=not options.hide_labels,

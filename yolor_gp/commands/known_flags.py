@@ -21,7 +21,6 @@ _SAME_EVERYWHERE = {
 _COMMON = {
     "dnn": "networks run in torch here; not needed",
     "half": "use --precision float16 (or bfloat16)",
-    "augment": "test-time augmentation is not built in",
     "verbose": "figures are always shown",
     "visualize": "use scripts/gradient_paths.py to see what a network is made of",
     "update": "weights hold only what is needed already",

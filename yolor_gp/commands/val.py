@@ -6,10 +6,18 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.commands.arguments import Arguments, add_image_size, fraction, one_of, whole_number
+from yolor_gp.commands.arguments import (
+    Arguments,
+    add_image_size,
+    add_views,
+    fraction,
+    one_of,
+    whole_number,
+)
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.val_pictures import write_plots
 from yolor_gp.detection.validate import Validation, validate
+from yolor_gp.detection.views import Views
 from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.engine.distributed.context import DistributedContext, joined_context
 from yolor_gp.engine.precision import PRECISIONS, training_device
@@ -28,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
+    views = Views(options.slice, options.overlap, options.augment)
     if context.is_main:
         _check_places(options)
     device = training_device(options.device, context.local_rank, context.size)
@@ -52,9 +61,10 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
         device=model.device,
         source=model.source,
         context=context,
+        views=views,
     )
     if context.is_main:
-        print(f"{options.weights} on {options.data}: {found.images} images at {size} px")
+        print(f"{model.source} on {options.data}: {found.images} images at {size} px")
         print("\n\n".join(filter(None, (_class_table(found), found.result.table()))))
         # What processes wait for one another is in none of the stages.
         print(found.clock.words(-(-found.images // context.size)))
@@ -102,7 +112,8 @@ def _write_txt(found: Validation, folder: Path) -> None:
 def _parser() -> Arguments:
     parser = Arguments(prog="val.py", description="Box and mask AP of a network on a data set.")
     add = parser.add_argument
-    add("--weights", required=True, help="run folder, .pt, .safetensors, .weights")
+    add("--weights", required=True, nargs="+", metavar="FILE",
+        help="run folder, .pt, .safetensors, .weights; several work together")  # fmt: skip
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--data", default="shapes", help="data YAML or shipped name")
     add_image_size(parser, "none: that of training, else 640")
@@ -116,6 +127,7 @@ def _parser() -> Arguments:
     add("--iou", type=fraction, default=0.65, help="overlap above which NMS drops")
     add("--max-detections", type=whole_number(1), default=300, help="most per image")
     add("--split", type=one_of("train", "val", "test"), default="val", help="part of the data")
+    add_views(parser)
     add("--boxes-only", action="store_true", help="leave masks out")
     add("--save-json", nargs="?", const="predictions.json", metavar="FILE",
         help="write detections in the COCO results format (no FILE: predictions.json)")  # fmt: skip

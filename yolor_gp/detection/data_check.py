@@ -1,17 +1,34 @@
-"""The doctor's visit before a training, so that no GPU time is spent on data that is wrong."""
+"""The doctor's visit: on request, and before a training, so that no GPU time goes on wrong data."""
 
 from __future__ import annotations
 
 import logging
 import sys
 from collections import Counter
+from pathlib import Path
 
 from tqdm import tqdm
 
-from yolor_gp.config.data_config import DataConfig
-from yolor_gp.data.doctor import examine
+from yolor_gp.config.data_config import DataConfig, load_data_config
+from yolor_gp.data.doctor import Report, examine
 
 _log = logging.getLogger(__name__)
+
+
+def check_dataset(data: str | Path) -> Report:
+    """Everything that is wrong with a data set, with place and remedy.
+
+    Args:
+        data: A data YAML, or the name of a shipped one.
+
+    Returns:
+        The findings, and the counts of each split; `report.raise_errors()` raises what would stop
+        a training, `report.lines()` is text for people.
+
+    Raises:
+        UserError: When the data YAML itself is wrong.
+    """
+    return examine(load_data_config(data))
 
 
 def check_data(config: DataConfig) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Protocol
 
 import torch
@@ -29,6 +29,9 @@ class Evaluator(Protocol):
     def evaluate(self) -> EvalResult: ...  # noqa: D102
 
 
+Found = tuple[int, Detections]
+"""The id of an image and what was found in it, in its own pixels."""
+
 Show = Callable[[Batch, list[Detections]], None]
 """Given a batch and its detections in the frame of the batch."""
 
@@ -54,23 +57,35 @@ def evaluate(
         ValidationInterruptedError: When `must_stop()` says so between batches.
         ValueError: When the loader's images are not letterboxed.
     """
-    context = context or DistributedContext()
     chosen = choose_validation_precision(precision, device)
     clock = clock or StageClock()
     inference = Inference.of(network, config, device, chosen, clock=clock)
-    evaluator.reset()
-    for batch in clock.waiting(loader, "load"):
-        if must_stop():
-            raise ValidationInterruptedError
-        detections = inference(batch.images)
-        with clock.stage("masks and boxes"):
-            for meta, found in zip(batch.metas, detections, strict=True):
+
+    def found() -> Iterator[Found]:
+        for batch in clock.waiting(loader, "load"):
+            if must_stop():
+                raise ValidationInterruptedError
+            detections = inference(batch.images)
+            for meta, some in zip(batch.metas, detections, strict=True):
                 if meta.letterbox is None:
                     raise ValueError(f"{meta.path}: validation images must be letterboxed")
-                original = found.to_original(meta.letterbox, config.mask_threshold)
-                evaluator.process(meta.image_id, original)
-        if show is not None:
-            show(batch, detections)
+                with clock.stage("masks and boxes"):
+                    original = some.to_original(meta.letterbox, config.mask_threshold)
+                yield meta.image_id, original
+            if show is not None:
+                show(batch, detections)
+
+    return figures(found(), evaluator, context or DistributedContext(), clock)
+
+
+def figures(
+    found: Iterable[Found], evaluator: Evaluator, context: DistributedContext, clock: StageClock
+) -> EvalResult:
+    """The figures of what all processes find in their images, on every process."""
+    evaluator.reset()
+    for image_id, detections in found:
+        with clock.stage("masks and boxes"):
+            evaluator.process(image_id, detections)
     states = context.gather_to_main(evaluator.state())
     result = None
     if states is not None:

@@ -2,70 +2,78 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from yolor_gp.config.suggest import did_you_mean
-from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference
-from yolor_gp.engine.precision import choose_detection_precision
+from yolor_gp.detection.join import join
+from yolor_gp.detection.views import PLAIN, View, Views
 from yolor_gp.errors import raise_problems
-from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.ops.image_size import AnySize, ImageSize
-from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
 from yolor_gp.structures.detections import Detections
 
 
 class Predictor:
-    """A network, ready to be given images.
+    """A network, ready to be given pictures.
 
-    image_size: of the input; stride: pad only to the next multiple of it instead of to the whole
-    input, which is faster and not quite what validation sees; precision: as
-    `--precision`; class_agnostic and classes: as in `postprocess`.
+    image_size: of the input; views: how pictures are looked at; rectangular: pad only to the next
+    multiple of the stride instead of to the whole input, which is faster and not quite what
+    validation sees; batch: views the network is given at once, None for all.
     """
 
     def __init__(
         self,
-        network: DetectionNetwork,
+        inference: Inference,
         image_size: AnySize,
-        config: ValidationConfig,
-        device: torch.device,
         *,
-        stride: int | None = None,
-        precision: str = "auto",
-        class_agnostic: bool = False,
-        classes: tuple[int, ...] | None = None,
+        views: Views = PLAIN,
+        rectangular: bool = False,
+        batch: int | None = None,
     ) -> None:
-        self._image_size, self._stride, self._config = ImageSize.of(image_size), stride, config
-        self._inference = Inference.of(
-            network,
-            config,
-            device,
-            choose_detection_precision(precision, device),
-            class_agnostic=class_agnostic,
-            classes=classes,
-        )
+        self._inference, self._image_size = inference, ImageSize.of(image_size)
+        self._views, self._rectangular, self._batch = views, rectangular, batch
 
     def __call__(self, images: Sequence[NDArray[np.uint8]]) -> list[Detections]:
-        """u8[H, W, 3] RGB images of any sizes -> their detections in their own pixels."""
-        letterboxes = [self._letterbox(image) for image in images]
-        found: dict[int, Detections] = {}
-        for size in dict.fromkeys(letterbox.output_size for letterbox in letterboxes):
-            alike = [k for k, letterbox in enumerate(letterboxes) if letterbox.output_size == size]
-            placed = [place(images[k], letterboxes[k]) for k in alike]
-            batch = torch.from_numpy(np.stack(placed).transpose(0, 3, 1, 2).copy())
-            found.update(zip(alike, self._inference(batch), strict=True))
-        return [
-            found[k].to_original(letterbox, self._config.mask_threshold)
-            for k, letterbox in enumerate(letterboxes)
-        ]
+        """u8[H, W, 3] RGB pictures of any sizes -> their detections in their own pixels."""
+        views = [self._of(image) for image in images]
+        seen = [(image, view) for image, some in zip(images, views, strict=True) for view in some]
+        found = self._looked_at(seen)
+        with self._inference.clock.stage("masks and boxes"):
+            return [
+                join(
+                    some,
+                    [next(found) for _ in some],
+                    self._inference.config,
+                    class_agnostic=self._inference.class_agnostic,
+                )
+                for some in views
+            ]
 
-    def _letterbox(self, image: NDArray[np.uint8]) -> Letterbox:
-        size = (image.shape[0], image.shape[1])
-        return evaluation_letterbox(size, self._image_size, self._stride)
+    def _of(self, image: NDArray[np.uint8]) -> list[View]:
+        return self._views.of(
+            (image.shape[0], image.shape[1]),
+            self._image_size,
+            self._inference.network.max_stride,
+            rectangular=self._rectangular,
+        )
+
+    def _looked_at(self, seen: Sequence[tuple[NDArray[np.uint8], View]]) -> Iterator[Detections]:
+        """What is in each view, in its frame; those of one size go through the network together."""
+        found: dict[int, Detections] = {}
+        sizes = [view.letterbox.output_size for _, view in seen]
+        for size in dict.fromkeys(sizes):
+            alike = [k for k, other in enumerate(sizes) if other == size]
+            at_once = self._batch or len(alike)
+            for first in range(0, len(alike), at_once):
+                some = alike[first : first + at_once]
+                placed = [view.image(image) for image, view in (seen[k] for k in some)]
+                batch = torch.from_numpy(np.stack(placed).transpose(0, 3, 1, 2).copy())
+                found.update(zip(some, self._inference(batch), strict=True))
+        return (found[k] for k in range(len(seen)))
 
 
 def labels_of(wanted: Sequence[str | int] | None, names: Sequence[str]) -> tuple[int, ...] | None:

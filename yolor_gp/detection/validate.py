@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import logging
 import sys
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import torch
 from tqdm import tqdm
@@ -14,12 +16,15 @@ from yolor_gp.config.data_config import DataConfig, Split, load_data_config
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
-from yolor_gp.data.loading.loader import val_loader
+from yolor_gp.data.loading.loader import PictureLoader, val_loader
 from yolor_gp.data.selection import ONE_CLASS, Selection
-from yolor_gp.detection.evaluate import evaluate
-from yolor_gp.detection.inference import check_overlap
+from yolor_gp.detection.evaluate import evaluate, figures
+from yolor_gp.detection.inference import Inference, check_overlap
+from yolor_gp.detection.predict import Predictor
 from yolor_gp.detection.stage_clock import StageClock
+from yolor_gp.detection.views import PLAIN, Views
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
+from yolor_gp.engine.precision import choose_validation_precision
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_backends import Backend
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
@@ -30,6 +35,7 @@ from yolor_gp.structures.eval_result import EvalResult
 
 _log = logging.getLogger(__name__)
 
+Item = TypeVar("Item")
 
 _ALONE = DistributedContext()
 
@@ -67,6 +73,7 @@ def validate(
     context: DistributedContext = _ALONE,
     boxes_only: bool = False,
     split: Split = "val",
+    views: Views = PLAIN,
 ) -> Validation:
     """Box and mask AP on the validation images of `data`, the same on every process.
 
@@ -84,6 +91,7 @@ def validate(
         source: What messages call the network.
         split: The part of the data.
         boxes_only: Leave masks out, though the network predicts them.
+        views: How pictures are looked at; `batch_size` counts views.
 
     Raises:
         UserError: When the data cannot be read, or have other classes than the network.
@@ -92,25 +100,42 @@ def validate(
     check_image_size(image_size, network.max_stride)
     dataset = _open(network, load_data_config(data), split, image_size)
     _check_classes(network, dataset, data, source, context)
-    loader = val_loader(
-        dataset,
-        batch_size=per_rank_batch_size(batch_size, context),
-        workers=workers,
-        rank=context.rank,
-        world_size=context.size,
-        pin_memory=device.type == "cuda",
-    )
     with_masks = network.has_masks and not (boxes_only or dataset.has_boxes_only)
     if network.has_masks and not (with_masks or boxes_only) and context.is_main:
         _log.warning("%s: has boxes only; masks are not evaluated", data)
     evaluator = CocoEvaluator(dataset.ground_truth(), with_masks=with_masks, backend=backend)
-    seen = context.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
-    shown = tqdm(loader, "validating", disable=not seen)
     clock = StageClock(device)
-    result = evaluate(
-        network, shown, evaluator, config, device, precision=precision, context=context, clock=clock
-    )
+    share = per_rank_batch_size(batch_size, context)
+    if views.is_plain:
+        loader = val_loader(
+            dataset,
+            batch_size=share,
+            workers=workers,
+            rank=context.rank,
+            world_size=context.size,
+            pin_memory=device.type == "cuda",
+        )
+        result = evaluate(
+            network, _watched(loader, context), evaluator, config, device,
+            precision=precision, context=context, clock=clock,
+        )  # fmt: skip
+    else:
+        chosen = choose_validation_precision(precision, device)
+        inference = Inference.of(network, config, device, chosen, clock=clock)
+        predictor = Predictor(inference, image_size, views=views, batch=share)
+        pictures = PictureLoader(dataset, workers, context.rank, context.size)
+        found = (
+            (int(dataset.image_ids[index]), predictor([picture])[0])
+            for index, picture in clock.waiting(_watched(pictures, context), "load")
+        )
+        result = figures(found, evaluator, context, clock)
     return Validation(result, evaluator, dataset, clock)
+
+
+def _watched(items: Iterable[Item], context: DistributedContext) -> Iterable[Item]:
+    """The same, with a bar that shows how far it is."""
+    seen = context.is_main and sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
+    return tqdm(items, "validating", disable=not seen)
 
 
 def _open(

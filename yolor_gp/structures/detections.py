@@ -14,7 +14,7 @@ from torch import Tensor
 from yolor_gp.ops.letterbox import boxes_to_original
 from yolor_gp.ops.masks import masks_in_boxes, prototype_crop
 from yolor_gp.ops.rle import Rle, encode
-from yolor_gp.ops.run_lengths import Runs, runs_of_windows
+from yolor_gp.ops.run_lengths import Runs, runs_of, runs_of_windows
 from yolor_gp.structures.checks import check_tensor
 from yolor_gp.structures.letterbox import Letterbox
 
@@ -103,6 +103,34 @@ class BoxMasks:
         """The masks at `index` (integers or booleans), in that order."""
         chosen = np.arange(len(self))[index.cpu().numpy()]
         return BoxMasks.from_runs(self.windows[chosen], self.runs.select(chosen))
+
+    def mirrored(self) -> BoxMasks:
+        """The same, left and right exchanged."""
+        left, top, right, bottom = self.windows.T
+        width = self.image_size[1]
+        windows = np.stack((width - right, top, width - left, bottom), axis=1)
+        return BoxMasks(self.image_size, windows, [column[::-1] for column in self.columns])
+
+    def placed(self, image_size: tuple[int, int], left: int, top: int) -> BoxMasks:
+        """The same in a larger image, of which this one is the part that begins at left, top."""
+        windows = self.windows + np.array([left, top, left, top])
+        return BoxMasks(image_size, windows, self.columns)
+
+    def union(self) -> BoxMasks:
+        """All of them, at least one, as one mask."""
+        window = np.concatenate((self.windows[:, :2].min(axis=0), self.windows[:, 2:].max(axis=0)))
+        left, top, right, bottom = window.tolist()
+        whole = np.zeros((right - left, bottom - top), np.bool_)
+        for (x1, y1, x2, y2), column in zip(self.windows.tolist(), self.columns, strict=True):
+            whole[x1 - left : x2 - left, y1 - top : y2 - top] |= column
+        return BoxMasks(self.image_size, window[None], [whole])
+
+    @staticmethod
+    def together(image_size: tuple[int, int], parts: Sequence[BoxMasks]) -> BoxMasks:
+        """The masks of several that are of one image."""
+        windows = np.concatenate([np.zeros((0, 4), np.int64), *(part.windows for part in parts)])
+        changes = [part.runs.of(index) for part in parts for index in range(len(part))]
+        return BoxMasks.from_runs(windows, runs_of(changes, image_size))
 
 
 @dataclass(frozen=True)

@@ -222,3 +222,25 @@ class ValLoader:
             scaled = self._dataset.instances(index).transform(letterbox.scale, letterbox.offset)
             instances.append(scaled)
         return collate(images, instances, metas, self._dataset.has_masks)
+
+
+class PictureLoader:
+    """Pictures of a data set as they are on disk, (index, u8[H, W, 3]), read ahead on threads.
+
+    Rank r takes the images r, r + world_size, ..., in order.
+    """
+
+    def __init__(
+        self, dataset: DetectionDataset, workers: int, rank: int = 0, world_size: int = 1
+    ) -> None:
+        self._dataset, self._workers = dataset, Workers(workers)
+        self._indices = range(rank, len(dataset), world_size)
+
+    def __len__(self) -> int:
+        return len(self._indices)
+
+    def __iter__(self) -> Iterator[tuple[int, NDArray[np.uint8]]]:
+        return self._workers.run(partial(self._read, index) for index in self._indices)
+
+    def _read(self, index: int) -> tuple[int, NDArray[np.uint8]]:
+        return index, self._dataset.read_original(index)
