@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     "engine": 5,
     "weights": 6,
     "detection": 7,
-    "results": 8, "export": 8,
+    "results": 8, "export": 8, "run_report": 8,
     "model": 9, "ablation": 9,
     "commands": 10,
 }  # fmt: skip

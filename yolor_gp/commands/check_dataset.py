@@ -81,10 +81,8 @@ def _draw(report: Report, file: Path) -> list[Path]:
     files = []
     for split, figures in report.splits.items():
         target = file.with_name(f"{file.stem}-{split}.png")
-        sizes = {}
-        for text, count in figures.image_sizes.items():
-            width, height = text.split("x")
-            sizes[int(width), int(height)] = count
-        plot_dataset(figures.class_counts, figures.object_sizes, sizes, target, split)
+        plot_dataset(
+            figures.class_counts, figures.object_sizes, figures.images_by_size, target, split
+        )
         files.append(target)
     return files

@@ -13,6 +13,7 @@ from yolor_gp.errors import UserError
 COMMANDS = {
     "train": "train a network on a data set",
     "val": "box and mask AP of a network on a data set",
+    "report": "what runs have learned and where they fail, as one page",
     "detect": "find and draw objects in images, videos, cameras and streams",
     "summarize-model": "layers, parameters and FLOPs of a model file",
     "import-weights": "convert official checkpoints",

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -16,10 +16,13 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+Target = str | Path | IO[bytes]
+"""Where a figure is written."""
+
 _MANY_CLASSES = 20  # more than this many names do not fit on an axis
 
 
-def plot_training(history: Mapping[str, Sequence[float]], path: str | Path) -> None:
+def plot_training(history: Mapping[str, Sequence[float]], path: Target) -> None:
     """The columns of metrics.csv over the epochs, those that belong together in one panel.
 
     history: column -> values, NaN where nothing was measured; a column named epoch is the axis.
@@ -55,7 +58,7 @@ def _panel(column: str) -> str:
 
 def plot_precision_recall(
     curves: Mapping[str, NDArray[np.floating]],
-    path: str | Path,
+    path: Target,
     title: str = "precision over recall, IoU 0.5",
 ) -> None:
     """curves: class name -> precision at equally spaced recalls from 0 to 1; NaN or -1: no truth.
@@ -94,7 +97,7 @@ class OverConfidence(Protocol):
     def f1(self) -> NDArray[np.float64]: ...  # noqa: D102
 
 
-def plot_confidence(curves: OverConfidence, present: NDArray[np.bool_], path: str | Path) -> None:
+def plot_confidence(curves: OverConfidence, present: NDArray[np.bool_], path: Target) -> None:
     """Precision, recall and F1 over the confidence from 0 to 1: the mean over the classes present.
 
     present: bool[C]. The confidence of the best F1 is marked.
@@ -118,7 +121,7 @@ def plot_confidence(curves: OverConfidence, present: NDArray[np.bool_], path: st
 def plot_confusion(
     matrix: NDArray[Any],
     names: Sequence[str],
-    path: str | Path,
+    path: Target,
     title: str = "share of each class's truth",
 ) -> None:
     """matrix: counts [C + 1, C + 1], truth down, prediction across, the last for background.
@@ -152,11 +155,53 @@ def plot_confusion(
     _save(figure, path)
 
 
+class Reliability(Protocol):
+    """`evaluation.calibration.Reliability`, or anything of the same kind: [B] each."""
+
+    @property
+    def score(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def precision(self) -> NDArray[np.float64]: ...  # noqa: D102
+    @property
+    def count(self) -> NDArray[np.int64]: ...  # noqa: D102
+    @property
+    def error(self) -> float: ...  # noqa: D102
+
+
+def plot_reliability(found: Reliability, path: Target) -> None:
+    """Precision over score: on the diagonal scores are shares of right boxes."""
+    figure, (axes,) = _panels(1, 1, size=(7.0, 5.0))
+    axes.plot((0, 1), (0, 1), color="gray", linestyle=":")
+    axes.plot(found.score, found.precision, marker="o", linewidth=1.5)
+    for x, y, count in zip(found.score, found.precision, found.count, strict=True):
+        axes.annotate(str(count), (x, y), fontsize=7, xytext=(3, -9), textcoords="offset points")
+    axes.set(xlim=(0, 1), ylim=(0, 1.02))
+    _label(axes, f"calibration error {found.error:.3f}", "score", "precision, boxes at IoU 0.5")
+    _save(figure, path)
+
+
+def plot_curves(
+    curves: Mapping[str, tuple[Sequence[float], Sequence[float]]],
+    path: Target,
+    title: str,
+    across: str,
+) -> None:
+    """curves: name -> places and values, NaN where nothing was measured."""
+    figure, (axes,) = _panels(1, 1, size=(8.0, 4.5))
+    for name, (places, values) in curves.items():
+        points = [(x, y) for x, y in zip(places, values, strict=True) if math.isfinite(y)]
+        if points:
+            axes.plot(*zip(*points, strict=True), marker=".", linewidth=1.5, label=name)
+            axes.legend(fontsize=8, frameon=False)
+    _label(axes, title, across, "")
+    _save(figure, path)
+
+
 def plot_dataset(
     class_counts: Mapping[str, int],
     object_sizes: Mapping[int, int],
     image_sizes: Mapping[tuple[int, int], int],
-    path: str | Path,
+    path: Target,
     title: str = "",
 ) -> None:
     """Objects per class, object sizes and image sizes.
@@ -204,5 +249,5 @@ def _label(axes: Axes, title: str, across: str, up: str) -> None:
     axes.grid(alpha=0.3)
 
 
-def _save(figure: Figure, path: str | Path) -> None:
+def _save(figure: Figure, path: Target) -> None:
     figure.savefig(path, format="png")

@@ -45,6 +45,12 @@ class SplitFigures:
     object_sizes: Counter[int] = field(default_factory=Counter)
     image_sizes: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def images_by_size(self) -> dict[tuple[int, int], int]:
+        """(width, height) -> images."""
+        pairs = ((text.split("x"), count) for text, count in self.image_sizes.items())
+        return {(int(width), int(height)): count for (width, height), count in pairs}
+
 
 @dataclass(frozen=True)
 class Report:
