@@ -68,7 +68,7 @@ MUTANTS = [
             ("1 - half)", "1.0)"),
             ("return loss.sum() / self.num_classes", "return loss.sum()"),
             ("return 1 / counts[found.image]", "return torch.ones_like(counts[found.image])"),
-            ("(1 - right) ** gamma", "right ** gamma"),
+            ("alpha=alpha, gamma=gamma", "alpha=alpha"),
         ],
         "losses/mask_loss.py": [
             ("window = (relative * cells).ceil()", "window = (relative * cells).floor()"),

@@ -34,7 +34,9 @@ def evaluator() -> CocoEvaluator:
 
 
 def test_plots_of_an_evaluation(tmp_path: Path) -> None:
-    files = write_plots(evaluator(), tmp_path / "plots")
+    gathered = evaluator()
+    gathered.evaluate()
+    files = write_plots(gathered, tmp_path / "plots")
     assert [file.name for file in files] == [
         "precision-recall.png",
         "confidence.png",
@@ -61,6 +63,7 @@ def test_mistakes_are_drawn_and_classes_told(tmp_path: Path) -> None:
         label = int(own.labels[0]) if index == 0 else 0
         score = torch.tensor([0.9 if index == 0 else 0.8])
         gathered.process(image_id, Detections(size, boxes, score, torch.tensor([label])))
+    result = gathered.evaluate()
     files = write_plots(gathered, tmp_path / "plots", dataset)
     pictures = [file for file in files if file.parent.name == "mistakes"]
     assert pictures and all(file.is_file() for file in files)
@@ -70,7 +73,7 @@ def test_mistakes_are_drawn_and_classes_told(tmp_path: Path) -> None:
     red = (abs(picture - np.array([235, 60, 50])) < 40).all(axis=2)
     assert red.sum() > 20
     matches = match_boxes(gathered.images(), gathered.coco, gathered.truth.category_ids)
-    table = class_table(gathered.evaluate(), matches, gathered.truth.names).splitlines()
+    table = class_table(result, matches, gathered.truth.names).splitlines()
     assert table[0].split() == ["class", "objects", "box", "AP", "P", "R", "F1", "at"]
     objects = [int(line.split()[-6]) for line in table[1:]]
     assert objects == sorted(objects, reverse=True) and sum(objects) == matches.objects.sum()

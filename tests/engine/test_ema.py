@@ -37,20 +37,28 @@ def test_weights_and_statistics_are_averaged_and_counters_copied() -> None:
 
 def test_equals_averaging_by_torch() -> None:
     torch.manual_seed(0)
-    network, config = nn.Linear(3, 2), EmaConfig(decay=0.9, warmup=3)
+    network = nn.Sequential(nn.Linear(3, 2), nn.BatchNorm1d(2))
+    config = EmaConfig(decay=0.9, warmup=3)
     updates = 0
 
     def average(averaged: list[Tensor], current: list[Tensor], _: object) -> None:
-        torch._foreach_lerp_(averaged, current, 1 - decay_at(config, updates))
+        if averaged[0].is_floating_point():
+            torch._foreach_lerp_(averaged, current, 1 - decay_at(config, updates))
+        else:
+            torch._foreach_copy_(averaged, current)
 
-    ours, theirs = ModelEMA(network, config), AveragedModel(network, multi_avg_fn=average)  # type: ignore[arg-type]
+    ours = ModelEMA(network, config)
+    theirs = AveragedModel(network, multi_avg_fn=average, use_buffers=True)  # type: ignore[arg-type]
     theirs.n_averaged += 1  # torch would copy the first instead of averaging it
     for updates in range(1, 6):  # noqa: B007
         with torch.no_grad():
-            network.weight.add_(torch.randn(2, 3))
+            network(torch.randn(4, 3))
+            network[0].weight.add_(torch.randn(2, 3))
         ours.update(network)
         theirs.update_parameters(network)
-    assert torch.equal(ours.network.get_parameter("weight"), theirs.get_parameter("module.weight"))
+    expected = theirs.module.state_dict()
+    for name, tensor in ours.network.state_dict().items():
+        assert torch.equal(tensor, expected[name]), name
 
 
 def test_state_goes_round() -> None:

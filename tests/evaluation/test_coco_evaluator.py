@@ -91,7 +91,9 @@ def test_a_hand_made_case(
         assert figures["AP"] == pytest.approx((cat + 1) / 2)
         assert figures["AR100"] == 1 and figures["APl"] == -1
     assert capsys.readouterr().out == ""
-    assert "Average Precision" in evaluator.reports["segm"]
+    assert "Average Precision" in evaluator.accumulated["segm"].report
+    curve = evaluator.precision_over_recall()["cat"]
+    assert curve.tolist() == pytest.approx([1.0] * 51 + [2 / 3] * 50)
     assert result.to_json()["segm"]["per_class"]["dog"] == pytest.approx(1.0)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from yolor_gp.evaluation.coco_format import ImageResult
-from yolor_gp.evaluation.curves import CONFIDENCES, RECALLS, confusion_matrix, match_boxes
+from yolor_gp.evaluation.curves import CONFIDENCES, confusion_matrix, match_boxes
 
 CATEGORIES = (7, 3, 9)
 CAT, DOG, COW = range(3)
@@ -56,13 +56,6 @@ def test_each_object_is_found_once_and_crowds_do_not_count() -> None:
     assert matches.correct.tolist() == [True, False, False, True]
 
 
-def test_precision_over_recall() -> None:
-    curves = match_boxes(FOUND, TRUTH, CATEGORIES).precision_over_recall()
-    expected = np.where(RECALLS <= 1 / 3, 1.0, np.where(RECALLS <= 2 / 3, 2 / 3, 0.0))
-    np.testing.assert_allclose(curves[CAT], expected)
-    assert not curves[DOG].any() and np.isnan(curves[COW]).all()
-
-
 def test_curves_over_confidence() -> None:
     curves = match_boxes(FOUND, TRUTH, CATEGORIES).over_confidence()
     at = {value: int(np.searchsorted(CONFIDENCES, value)) for value in (0.3, 0.6, 0.85, 0.95)}
@@ -86,7 +79,7 @@ def test_confusion() -> None:
 
 def test_nothing_found_or_nothing_there() -> None:
     matches = match_boxes([], TRUTH, CATEGORIES)
-    assert not matches.precision_over_recall()[CAT].any() and len(matches.scores) == 0
+    assert len(matches.scores) == 0 and not matches.over_confidence().recall.any()
     assert confusion_matrix([], TRUTH, CATEGORIES).sum() == 4
     only = confusion_matrix([found(1, (CAT, 0, 0.9))], truth(), CATEGORIES)
     assert only[3, CAT] == only.sum() == 1

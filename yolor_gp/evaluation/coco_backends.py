@@ -34,10 +34,18 @@ class Accumulated:
 
     def average_precision(self, category_id: int) -> float:
         """AP of one class over all areas at 100 detections an image; -1 without truth."""
-        if category_id not in self.category_ids:
-            return -1.0
-        values = self.precision[:, :, self.category_ids.index(category_id), 0, -1]
+        values = self._precision(category_id)
         return float(values[values > -1].mean()) if (values > -1).any() else -1.0
+
+    def precision_over_recall(self, category_id: int) -> NDArray[np.float64]:
+        """Best precision at recalls 0, 0.01, ... 1 or beyond, IoU 0.5: f64[101]; -1: no truth."""
+        found: NDArray[np.float64] = self._precision(category_id)[0]
+        return found
+
+    def _precision(self, category_id: int) -> NDArray[np.float64]:
+        if category_id not in self.category_ids:
+            return np.full(self.precision.shape[:2], -1.0)
+        return self.precision[:, :, self.category_ids.index(category_id), 0, -1]
 
 
 class _Api(Protocol):

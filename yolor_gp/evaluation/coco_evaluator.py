@@ -13,6 +13,9 @@ from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, TypeAlias
 
+import numpy as np
+from numpy.typing import NDArray
+
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_backends import Accumulated, Backend, Kind, accumulate
 from yolor_gp.evaluation.coco_format import (
@@ -43,13 +46,13 @@ class CocoEvaluator:
         self.with_masks = with_masks
         self.backend = backend
         self._images: dict[int, ImageResult] = {}
-        self.reports: dict[str, str] = {}
-        """After `evaluate`: the backends' own tables, for whoever wants to print them."""
+        self.accumulated: dict[Kind, Accumulated] = {}
+        """After `evaluate`: all that the backend found, its own table among it."""
 
     def reset(self) -> None:
         """Forget all processed images."""
         self._images.clear()
-        self.reports.clear()
+        self.accumulated.clear()
 
     def process(self, image_id: int, detections: Detections) -> None:
         """Add an image's detections, in original pixels; an image met again replaces itself.
@@ -110,11 +113,17 @@ class CocoEvaluator:
         """The truth as the backends take it, loaded at first need."""
         return prepare_truth(self.truth.load(), with_masks=self.with_masks)
 
+    def precision_over_recall(self) -> dict[str, NDArray[np.float64]]:
+        """After `evaluate`, of the boxes of each class: see `Accumulated.precision_over_recall`."""
+        classes = zip(self.truth.names, self.truth.category_ids, strict=True)
+        found = self.accumulated["bbox"]
+        return {name: found.precision_over_recall(category) for name, category in classes}
+
     def _figures(self, kind: Kind) -> CocoFigures:
         found: Accumulated = accumulate(
             self.coco, self.images(), self.truth.category_ids, kind, self.backend
         )
-        self.reports[kind] = found.report
+        self.accumulated[kind] = found
         figures = dict(zip(FIGURE_NAMES, map(float, found.stats), strict=True))
         classes = zip(self.truth.names, self.truth.category_ids, strict=True)
         return CocoFigures(

@@ -1,7 +1,10 @@
-"""What an evaluation looks like beyond its figures: curves and the confusion matrix, as arrays.
+"""What an evaluation looks like beyond its figures: curves over confidence, confusions, mistakes.
 
 They come from one greedy matching of boxes at one IoU threshold, best detection first, crowds left
-out as in COCO's protocol. They are for looking at; average precision comes from the evaluator only.
+out as in COCO's protocol. They are for looking at; average precision, and precision over recall,
+are the evaluator's. Its arrays would not do here: they hold the best precision from each of 101
+recalls on, which at confidence 0.7 is 0.085 above what precision is there (the example of 100
+images that comes with cocoapi), and no confusions.
 """
 
 from __future__ import annotations
@@ -16,7 +19,6 @@ from numpy.typing import NDArray
 
 from yolor_gp.evaluation.coco_format import ImageResult
 
-RECALLS = np.linspace(0, 1, 101)
 CONFIDENCES = np.linspace(0, 1, 1001)
 
 
@@ -49,17 +51,6 @@ class Matches:
     labels: NDArray[np.int64]
     correct: NDArray[np.bool_]
     objects: NDArray[np.int64]
-
-    def precision_over_recall(self) -> NDArray[np.float64]:
-        """Best precision at each of `RECALLS` or beyond: f64[C, 101]; NaN for absent classes."""
-        curves = np.full((len(self.objects), len(RECALLS)), np.nan)
-        for label in np.flatnonzero(self.objects).tolist():
-            correct = self.correct[self.labels == label]
-            found = np.cumsum(correct)
-            precision = found / np.arange(1, len(correct) + 1)
-            envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
-            curves[label] = envelope[np.searchsorted(found / self.objects[label], RECALLS)]
-        return curves
 
     def over_confidence(self) -> ConfidenceCurves:
         """Precision and recall of the detections at or above each confidence."""

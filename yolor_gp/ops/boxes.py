@@ -104,11 +104,6 @@ def paired_iou(first: Tensor, second: Tensor, measure: Measure = "iou") -> Tenso
     return diou - alpha * aspect
 
 
-def matrix_iou(first: Tensor, second: Tensor, measure: Measure = "iou") -> Tensor:
-    """The measure of every first with every second box: (N, 4), (M, 4) -> (N, M)."""
-    return paired_iou(first[:, None], second[None], measure)
-
-
 def _angle(width: Tensor, height: Tensor) -> Tensor:
     # Without the epsilon the gradient of a box of no size at all would be 0 / 0.
     return torch.atan2(width, height + _EPSILON)

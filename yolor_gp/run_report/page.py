@@ -81,7 +81,7 @@ def _training(run: Evidence) -> str:
 def _curves(run: Evidence, confidence: float) -> str:
     matches, evaluator = run.matches, run.found.evaluator
     over = matches.over_confidence()
-    by_name = dict(zip(run.names, matches.precision_over_recall(), strict=True))
+    by_name = evaluator.precision_over_recall()
     matrix = confusion_matrix(
         evaluator.images(), evaluator.coco, evaluator.truth.category_ids, confidence=confidence
     )

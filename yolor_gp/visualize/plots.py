@@ -61,7 +61,7 @@ def plot_precision_recall(
     path: Target,
     title: str = "precision over recall, IoU 0.5",
 ) -> None:
-    """curves: class name -> precision at equally spaced recalls from 0 to 1; NaN or -1: no truth.
+    """curves: class name -> precision at equally spaced recalls from 0 to 1; -1: no truth.
 
     The mean over the classes is drawn thick; names stand beside it while there are few.
     """
@@ -69,7 +69,7 @@ def plot_precision_recall(
     known = {
         name: np.asarray(precision, dtype=np.float64)
         for name, precision in curves.items()
-        if np.isfinite(precision).all() and np.min(precision, initial=0) >= 0
+        if np.min(precision, initial=0) >= 0
     }
     few = len(known) <= _MANY_CLASSES
     for name, precision in known.items():
