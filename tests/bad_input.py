@@ -18,7 +18,7 @@ class BadInput:
     command: str
     words: tuple[str, ...]
     answer: tuple[str, ...]
-    prepare: Callable[[Path], None]
+    prepare: Callable[[Path], object]
 
 
 def nothing(root: Path) -> None:

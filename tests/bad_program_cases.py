@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from tests.bad_input import BadInput, file_of, nothing
+from tests.classification.labelled import write_folders
 from tests.interop.darknet_files import write_darknet
 
 MODEL = "bad.yaml"
@@ -205,7 +206,38 @@ def _foreign_weights() -> Iterator[BadInput]:
     yield case("numbered layers, most missing", "v7.pt", numbered, "v7.pt: layer 0", "is missing")
 
 
+def _classify() -> Iterator[BadInput]:
+    def case(
+        what: str, line: str, *answer: str, prepare: Callable[[Path], object] = nothing
+    ) -> BadInput:
+        return BadInput("classifiers", what, "classify", tuple(line.split()), answer, prepare)
+
+    def one_part(root: Path) -> None:
+        (root / "mine" / "train" / "cat").mkdir(parents=True)
+
+    def no_images(root: Path) -> None:
+        for part in ("train", "val"):
+            for name in ("cat", "dog"):
+                (root / "mine" / part / name).mkdir(parents=True)
+
+    train = "train --cfg resnet50 --data mine"
+    yield case("a misspelt word", "trian", "did you mean 'train'")
+    yield case("an unknown flag", f"{train} --mosaic 1", "unknown flag '--mosaic'")
+    yield case("no model", "train --data mine", "neither --cfg nor --weights")
+    yield case("a detector", "train --cfg yolor-elan-n --data mine", "a detector; expected",
+               prepare=lambda root: write_folders(root / "mine"))  # fmt: skip
+    yield case("no data", "train --cfg resnet50", "--data: name the folder")
+    yield case("a folder that is not there", f"{train}", "mine: no such folder")
+    yield case("a folder with one part", train, "has no folder 'val'", prepare=one_part)
+    yield case("classes without images", train, "hold no images", prepare=no_images)
+    yield case("a recipe of a detector", f"{train} --hyp bad.yaml", "unknown key 'loss.box'",
+               prepare=file_of("bad.yaml", "loss: {box: 1}"))  # fmt: skip
+    yield case("a smoothing above one", f"{train} --set loss.label_smoothing=2", "less than 1")
+    yield case("no weights", "val --weights none.pt --data mine", "no such weights")
+    yield case("nothing to look at", "predict --weights w.pt --source nowhere", "nowhere")
+
+
 def program_cases() -> list[BadInput]:
     """Every case, group by group."""
-    groups = (_model_yaml, _recipe_yaml, _flags, _weights, _foreign_weights)
+    groups = (_model_yaml, _recipe_yaml, _flags, _weights, _foreign_weights, _classify)
     return [case for group in groups for case in group()]

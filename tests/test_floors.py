@@ -22,8 +22,8 @@ FLOORS: dict[str, int] = {
     "analysis": 4, "interop": 4, "media": 4,
     "engine": 5,
     "weights": 6,
-    "detection": 7,
-    "results": 8, "export": 8, "run_report": 8,
+    "detection": 7, "classification": 7,
+    "results": 8, "classifier": 8, "check": 8, "run_report": 8, "export": 8,
     "model": 9, "ablation": 9,
     "commands": 10,
 }  # fmt: skip

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from yolor_gp.errors import UserError
 
 if TYPE_CHECKING:
-    from yolor_gp.detection.data_check import check_dataset
+    from yolor_gp.check import check_dataset
+    from yolor_gp.classifier import Classifier, load_classifier
     from yolor_gp.model import Model, TrainedRun, load, resume
     from yolor_gp.plugins import load_plugins
     from yolor_gp.results import Predictions, Result
@@ -23,18 +24,20 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
-    "EvalResult", "Model", "Predictions", "Result", "TrainedRun", "UserError", "check_dataset",
-    "load", "load_plugins", "resume",
+    "Classifier", "EvalResult", "Model", "Predictions", "Result", "TrainedRun", "UserError",
+    "check_dataset", "load", "load_classifier", "load_plugins", "resume",
 ]  # fmt: skip
 
 _HOMES = {
+    "Classifier": "yolor_gp.classifier",
     "EvalResult": "yolor_gp.structures.eval_result",
     "Model": "yolor_gp.model",
     "Predictions": "yolor_gp.results",
     "Result": "yolor_gp.results",
     "TrainedRun": "yolor_gp.model",
-    "check_dataset": "yolor_gp.detection.data_check",
+    "check_dataset": "yolor_gp.check",
     "load": "yolor_gp.model",
+    "load_classifier": "yolor_gp.classifier",
     "load_plugins": "yolor_gp.plugins",
     "resume": "yolor_gp.model",
 }

@@ -19,10 +19,11 @@ from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.analysis.paths.path_results import NetworkPaths
+from yolor_gp.classifier import load_classifier
 from yolor_gp.config.data_config import Split
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference, check_overlap
-from yolor_gp.detection.networks import open_detector
+from yolor_gp.detection.networks import ClassifierGivenError, open_detector
 from yolor_gp.detection.predict import Predictor, labels_of
 from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detection.validate import validate
@@ -63,13 +64,13 @@ def load(
     classes: int | Sequence[str] | None = None,
     cfg: str | Path | None = None,
 ) -> Model:
-    """Open weights, or a model file with fresh weights.
+    """Open weights, or a model file with fresh weights; of a classifier as `load_classifier`.
 
     Args:
         source: A run folder, an own `.pt` or `.safetensors`, an official checkpoint of YOLOv5,
-            YOLOv7 or YOLOR, Darknet's `.weights`, an exported file (`.onnx`, `.xml`); or a model
-            file by path or shipped name (`yolor-csp`), or Darknet's `.cfg`. Several of the same
-            classes work as one model, which detects and evaluates, at the first one's size.
+            YOLOv7 or YOLOR, Darknet's `.weights`, an exported file (`.onnx`, `.xml`); a model file
+            by path or shipped name, or Darknet's `.cfg`. Several of the same classes work as one
+            model, which detects and evaluates, at the first one's size.
         device: auto, cpu, cuda or the number of a GPU.
         precision: auto, bfloat16, float16 or float32; auto takes what is right for each use.
         classes: Their number or names. Weights of other classes keep what fits: of the decoder
@@ -85,11 +86,14 @@ def load(
         return members[0] if len(members) == 1 else _ensemble(members)
     if precision not in PRECISIONS:
         raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
-    place = training_device(str(device))
     names = classes if classes is None or isinstance(classes, int) else tuple(classes)
     if is_exported(source):
         return _exported(source, classes)
-    network, size = open_detector(source, place, names, cfg)
+    try:
+        network, size = open_detector(source, training_device(str(device)), names, cfg)
+    except ClassifierGivenError:
+        found = load_classifier(source, device=device, precision=precision, classes=names)
+        return cast(Model, found)
     model = Model(network, str(source), size or DEFAULT_SIZE, precision)
     model._as_read = model._state()
     return model
@@ -129,11 +133,6 @@ def resume(run: str | Path = "", **flags: Unpack[TrainFlags]) -> TrainedRun:
 
 class TrainedRun(TrainingResult):
     """What a training left, and the best of it as a model."""
-
-    @classmethod
-    def of(cls, result: TrainingResult) -> TrainedRun:
-        """The same run."""
-        return cls(result.folder, result.exit_code, result.message, result.figures)
 
     @property
     def model(self) -> Model:

@@ -7,6 +7,7 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from yolor_gp.ablation.board import Board
@@ -22,7 +23,8 @@ from yolor_gp.ablation.table_file import AblationTable, chosen_rows, load_table
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.run_config import AUTO, load_recipe
-from yolor_gp.detection.data_check import check_data
+from yolor_gp.data.doctor import examine
+from yolor_gp.engine.data_check import check_data
 from yolor_gp.engine.requests import seconds_of
 from yolor_gp.errors import UserError
 
@@ -79,7 +81,7 @@ def _planned(options: argparse.Namespace) -> AblationFolder:
     table = table.model_copy(update={name: v for name, v in given.items() if v is not None})
     chosen_rows(table, tuple(options.rows or ()))
     _check_seeds(options.seeds, table)
-    check_data(load_data_config(options.data))
+    check_data(partial(examine, load_data_config(options.data)))
     if table.hyp != AUTO:
         load_recipe(table.hyp)
     proxy = None

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from yolor_gp.check import check_dataset
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.config.data_config import DataConfig, load_data_config
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
-from yolor_gp.data.doctor import Report, examine
+from yolor_gp.data.doctor import Report
 from yolor_gp.detection.anchors import POOR_FIT, anchor_recall
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
@@ -26,7 +27,7 @@ def parser() -> Arguments:
     """Every flag of the command."""
     flags = Arguments(prog="check_dataset.py", description=__doc__)
     add = flags.add_argument
-    add("data", help="data YAML or the name of a shipped one")
+    add("data", help="data YAML, the name of a shipped one, or a folder of labelled images")
     add("--json", metavar="FILE", help="also write every finding and the counts as JSON")
     add("--picture", metavar="FILE.png", help="also draw class and size histograms, one per split")
     add("--most", type=whole_number(1), default=5, help="findings shown of each kind")
@@ -43,17 +44,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         UserError: When the data YAML itself is wrong.
     """
     options = parser().parse(arguments)
-    config = load_data_config(options.data)
     with tqdm(unit=" images", disable=not sys.stderr.isatty(), leave=False) as bar:
 
         def progress(done: int, total: int) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        report = examine(config, use_cache=not options.no_cache, progress=progress)
+        report = check_dataset(options.data, use_cache=not options.no_cache, progress=progress)
     print("\n".join(report.lines(options.most)))
     if options.cfg and not report.errors:
-        print(_anchors(config, options.cfg, options.img))
+        print(_anchors(load_data_config(options.data), options.cfg, options.img))
     if options.json:
         write_json(options.json, report.to_json(), indent=1)
     if options.picture:

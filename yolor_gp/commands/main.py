@@ -15,6 +15,7 @@ COMMANDS = {
     "val": "box and mask AP of a network on a data set",
     "report": "what runs have learned and where they fail, as one page",
     "detect": "find and draw objects in images, videos, cameras and streams",
+    "classify": "train, evaluate and use classifiers",
     "summarize-model": "layers, parameters and FLOPs of a model file",
     "import-weights": "convert official checkpoints",
     "export-model": "write weights for another runtime, and prove them",

@@ -27,11 +27,17 @@ class OptimizerConfig(Settings):
 
 
 class ScheduleConfig(Settings):
-    """Learning rate over the epochs: warm-up, then cosine or linear to final_fraction * lr."""
+    """Learning rate over the epochs: warm-up, then cosine or linear to final_fraction * lr.
+
+    Or in steps: times step_factor after every step_epochs.
+    """
 
     epochs: int = Field(300, ge=1)
-    shape: Literal["cosine", "linear"] = "cosine"
+    shape: Literal["cosine", "linear", "step"] = "cosine"
     final_fraction: float = Field(0.2, ge=0, le=1)
+    power: float = Field(1.0, gt=0, description="of shape `linear`; above 1: a polynomial")
+    step_epochs: int = Field(10, ge=1, description="of shape `step`")
+    step_factor: float = Field(0.1, gt=0, lt=1, description="of shape `step`")
     warmup_epochs: float = Field(3.0, ge=0)
     warmup_min_steps: int = Field(1000, ge=0)
     warmup_momentum: float = Field(0.8, ge=0, lt=1)

@@ -25,6 +25,10 @@ from yolor_gp.weights import (
 )
 
 
+class ClassifierGivenError(UserError):
+    """A classifier where a detector is expected."""
+
+
 def open_detector(
     source: str | Path,
     device: torch.device,
@@ -98,6 +102,11 @@ def _with_classes(spec: ModelSpec, classes: int | tuple[str, ...] | None) -> Mod
 
 
 def _detector(network: Network, path: str | Path) -> DetectionNetwork:
+    """The network itself.
+
+    Raises:
+        ClassifierGivenError: When it is a classifier.
+    """
     if not isinstance(network, DetectionNetwork):
-        raise UserError(f"{path}: a classifier; expected a network that detects")
+        raise ClassifierGivenError(f"{path}: a classifier; expected a network that detects")
     return network

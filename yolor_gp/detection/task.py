@@ -17,12 +17,13 @@ from yolor_gp.config.run_config import RunConfig
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.detection_dataset import DetectionDataset
+from yolor_gp.data.doctor import examine
 from yolor_gp.data.loading.loader import train_loader, val_loader
 from yolor_gp.data.selection import Selection
 from yolor_gp.detection.anchors import fitted_spec
-from yolor_gp.detection.data_check import check_data
 from yolor_gp.detection.evaluate import evaluate
 from yolor_gp.detection.networks import build_detector, transfer
+from yolor_gp.engine.data_check import check_data
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.task import Evaluation, Picture, Task
 from yolor_gp.errors import UserError
@@ -67,7 +68,7 @@ def open_data(config: RunConfig, context: DistributedContext) -> DetectionData:
     """Open both halves; the first process goes ahead, examines them and writes the caches."""
     data: DetectionData | None = None
     if context.is_main:
-        check_data(load_data_config(config.data))
+        check_data(partial(examine, load_data_config(config.data)))
         data = _open(config)
     context.barrier()
     return data or _open(config)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic
+from typing import Any, Generic, Self
 
 from yolor_gp.config.run_settings import RunSettings, SettingsOfRun
 from yolor_gp.engine.checkpoints.checkpoint import State
@@ -51,6 +51,11 @@ class TrainingResult:
     exit_code: int
     message: str
     figures: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, result: TrainingResult) -> Self:
+        """The same run."""
+        return cls(result.folder, result.exit_code, result.message, result.figures)
 
     @property
     def best(self) -> Path:

@@ -16,10 +16,15 @@ BIAS_WARMUP = "bias"
 
 
 def decay_factor(config: ScheduleConfig, epoch: float) -> float:
-    """Fraction of the base rate at `epoch`: 1 at the start, `final_fraction` at the end."""
+    """Fraction of the base rate at `epoch`: 1 at the start, `final_fraction` at the end.
+
+    In steps: `step_factor` to the power of the steps that are over.
+    """
+    if config.shape == "step":
+        return float(config.step_factor ** (epoch // config.step_epochs))
     progress = epoch / config.epochs
     cosine = (1 + math.cos(math.pi * progress)) / 2
-    remaining = cosine if config.shape == "cosine" else 1 - progress
+    remaining = cosine if config.shape == "cosine" else (1 - progress) ** config.power
     return config.final_fraction + (1 - config.final_fraction) * remaining
 
 

@@ -14,7 +14,10 @@ from torch import Tensor
 
 from yolor_gp.interop.wiring import WiringReport, carried_along_wiring
 from yolor_gp.models.heads.anchor_head import AnchorHead
-from yolor_gp.models.network import DetectionNetwork, Trunk
+from yolor_gp.models.heads.classifier import Classifier
+from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork, Trunk
+
+Network = DetectionNetwork | ClassifierNetwork
 
 
 @dataclass(frozen=True)
@@ -91,7 +94,7 @@ class _Decoder:
 @torch.no_grad()
 def transfer(
     state_dict: Mapping[str, Tensor],
-    network: DetectionNetwork,
+    network: Network,
     source_names: Sequence[str] | None = None,
 ) -> TransferReport:
     """Copy into `network` what fits of `state_dict`, weights of any network of this package.
@@ -124,8 +127,10 @@ def transfer(
     return TransferReport(tuple(copied), partly, left_out, fresh, len(own))
 
 
-def _decoder_tensors(network: DetectionNetwork) -> set[str]:
+def _decoder_tensors(network: Network) -> set[str]:
     """Tensors with rows for each anchor and class; none in a head of another kind."""
+    if isinstance(network.head, Classifier):
+        return {"head.conv.weight", "head.conv.bias"}
     if not isinstance(network.head, AnchorHead):
         return set()
     parts = ("conv.weight", "conv.bias", "implicit_multiply.value")
@@ -134,7 +139,7 @@ def _decoder_tensors(network: DetectionNetwork) -> set[str]:
 
 
 def _must_match(
-    given: Tensor, target: Tensor, network: DetectionNetwork, names: Sequence[str] | None
+    given: Tensor, target: Tensor, network: Network, names: Sequence[str] | None
 ) -> bool:
     """Whether rows are copied by name: other classes, or the same ones in another order.
 
@@ -147,11 +152,17 @@ def _must_match(
     )  # fmt: skip
 
 
-def _copy_rows(
-    given: Tensor, target: Tensor, network: DetectionNetwork, names: Sequence[str]
-) -> str | None:
+def _copy_rows(given: Tensor, target: Tensor, network: Network, names: Sequence[str]) -> str | None:
     """Copy the rows that mean the same; what was kept, or None when the tensors do not compare."""
-    head = network.anchor_head
+    head = network.head
+    shared = list(_shared_classes(names, network.names))
+    if isinstance(head, Classifier):
+        if not shared or given.shape[1:] != target.shape[1:] or given.shape[0] != len(names):
+            return None
+        for there, here in shared:
+            target[here] = given[there]
+        return f"kept {len(shared)} of {len(network.names)} classes, known by name"
+    assert isinstance(head, AnchorHead)
     outputs = max(given.shape[:2]) if given.shape[0] == 1 else given.shape[0]
     coefficients = outputs // head.num_anchors - 5 - len(names)
     other_axes = [
@@ -169,7 +180,6 @@ def _copy_rows(
     if coefficients == head.num_masks and coefficients:
         own[:, -coefficients:] = source[:, -coefficients:]
         kept += ", mask coefficients"
-    shared = list(_shared_classes(names, network.names))
     for there, here in shared:
         own[:, 5 + here] = source[:, 5 + there]
     return f"kept {kept} and {len(shared)} of {len(network.names)} classes, known by name"

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from yolor_gp.config.data_config import DataConfig, Split
+from yolor_gp.data.doctor.all_images import Progress, copies, examine_images, leakage
 from yolor_gp.data.doctor.coco_labels import read_coco_labels
 from yolor_gp.data.doctor.fingerprint import (
     coco_fingerprint,
@@ -16,7 +14,7 @@ from yolor_gp.data.doctor.fingerprint import (
     table_fingerprint,
     yolo_fingerprint,
 )
-from yolor_gp.data.doctor.image_files import ImageFacts, examine_image
+from yolor_gp.data.doctor.image_files import ImageFacts
 from yolor_gp.data.doctor.labels import LabelFacts
 from yolor_gp.data.doctor.report import Finding, Report, error, warning
 from yolor_gp.data.doctor.report_cache import read_report, write_report
@@ -26,9 +24,6 @@ from yolor_gp.data.shapes.data_set import draw_shapes
 
 SCHEMA = 2
 """Raise this when a check is added or changed, so that older reports are not read."""
-
-Progress = Callable[[int, int], None]
-"""Called with (images done, images in all)."""
 
 SPLITS: tuple[Split, ...] = ("train", "val")
 
@@ -53,7 +48,9 @@ def examine(
     if use_cache and (kept := read_report(fingerprint)) is not None:
         return kept
     labels = {split: _labels(config, split) for split in splits}
-    images = _examine_images(labels, progress)
+    images = examine_images(
+        {path: size for facts in labels.values() for path, size in facts.images.items()}, progress
+    )
     findings: list[Finding] = []
     for split, facts in labels.items():
         own = [images[path] for path in facts.images]
@@ -61,7 +58,8 @@ def examine(
         findings += facts.findings
         findings += [finding for image in own for finding in image.findings]
         findings += _of_split(config, split, facts, own)
-    findings += _leakage(labels, images)
+    if "train" in labels and "val" in labels:
+        findings += leakage(*([images[path] for path in labels[split].images] for split in SPLITS))
     report = Report(
         fingerprint, _once(findings), {split: facts.figures for split, facts in labels.items()}
     )
@@ -103,20 +101,6 @@ def _fingerprint_of(config: DataConfig, split: Split) -> str:
             return table_fingerprint(config, split)
 
 
-def _examine_images(
-    labels: dict[Split, LabelFacts], progress: Progress | None
-) -> dict[str, ImageFacts]:
-    """Every image once, several at a time: decoding runs outside of Python's lock."""
-    expected = {path: size for facts in labels.values() for path, size in facts.images.items()}
-    examined: dict[str, ImageFacts] = {}
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
-        for facts in pool.map(examine_image, expected.keys(), expected.values()):
-            examined[facts.path] = facts
-            if progress is not None:
-                progress(len(examined), len(expected))
-    return examined
-
-
 def _enter_images(facts: LabelFacts, images: Iterable[ImageFacts]) -> None:
     figures = facts.figures
     figures.images = len(facts.images)
@@ -153,40 +137,7 @@ def _of_split(
                 "label some, or remove the class",
             )
         )
-    for paths in _groups(images).values():
-        if len(paths) > 1:
-            others = ", ".join(Path(path).name for path in paths[1:4])
-            findings.append(
-                warning("duplicate image", paths[0], f"same pixels as {others}", "keep one")
-            )
-    return findings
-
-
-def _leakage(labels: dict[Split, LabelFacts], images: dict[str, ImageFacts]) -> list[Finding]:
-    """Images of the same pixels in train and val."""
-    if "train" not in labels or "val" not in labels:
-        return []
-    train, val = (labels[split].images for split in SPLITS)
-    remedy = "validate on images the network has not seen"
-    if val and train.keys() == val.keys():
-        first = next(iter(val))
-        return [warning("train/val leakage", first, "train and val are the same images", remedy)]
-    in_train = _groups(images[path] for path in train)
-    return [
-        warning(
-            "train/val leakage", path, f"same pixels as {in_train[images[path].digest][0]}", remedy
-        )
-        for path in val
-        if images[path].digest in in_train
-    ]
-
-
-def _groups(images: Iterable[ImageFacts]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = defaultdict(list)
-    for image in images:
-        if image.digest:
-            groups[image.digest].append(image.path)
-    return groups
+    return [*findings, *copies(images)]
 
 
 def _once(findings: Iterable[Finding]) -> tuple[Finding, ...]:

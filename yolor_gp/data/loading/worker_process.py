@@ -1,17 +1,11 @@
-"""What a worker process of the training loader does: its rows of every batch.
-
-One helper process imports everything once and then forks the workers, before any thread runs.
-A worker ends with its connection: when the loader is closed, or its process gone.
-"""
+"""What a worker process of the training loader does: its rows of every batch."""
 
 from __future__ import annotations
 
 import math
 import os
 import pickle
-import signal
 import socket
-import sys
 import traceback
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
@@ -24,6 +18,7 @@ from numpy.typing import NDArray
 from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.collate import index_maps
+from yolor_gp.data.loading.forked import serve
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import ImageSize
@@ -81,27 +76,8 @@ def slot_views(
 
 
 def main(handles: list[int]) -> None:
-    """Fork a worker for each socket; wait for them, so that none stays a zombie."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    for handle in handles:
-        if os.fork() == 0:
-            for other in handles:
-                if other != handle:
-                    os.close(other)
-            try:
-                _serve(handle)
-            except (EOFError, ConnectionError):
-                pass  # the loader is gone
-            except BaseException:
-                traceback.print_exc()
-            finally:
-                sys.stderr.flush()
-                os._exit(0)
-    for handle in handles:
-        os.close(handle)
-    for _ in handles:
-        os.wait()
+    """Fork a worker for each socket."""
+    serve(handles, _serve)
 
 
 def _serve(handle: int) -> None:

@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import json
 import os
 import pickle
-import signal
 import socket
-import subprocess
-import sys
 import weakref
 from collections import deque
 from collections.abc import Iterator
@@ -20,6 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from yolor_gp.data.augment.transforms import modules_of
+from yolor_gp.data.loading import forked
 from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.worker_process import Answer, Job, Part, Setup, slot_views
 from yolor_gp.data.pixels.shared_memory import SharedMemory
@@ -29,11 +26,6 @@ from yolor_gp.structures.batch import MASK_STRIDE, Batch, Targets
 
 AHEAD = 3
 """Batches in the making while one is consumed."""
-
-_START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    " from yolor_gp.data.loading.worker_process import main; main(json.loads(sys.argv[2]))"
-)
 
 
 @dataclass
@@ -46,28 +38,16 @@ class _Slot:
 class WorkerProcesses:
     """Processes that make the same rows of every batch, started at once.
 
-    A new interpreter is started for them instead of forking this one, which may hold threads.
     `close` ends them, as do the end of this object and that of its process, however it ends.
     """
 
     def __init__(self, plan: BatchPlan, count: int) -> None:
         self._plan, self._shares = plan, plan.shares(count)
-        pairs = [socket.socketpair() for _ in self._shares]
-        theirs = [their.fileno() for _, their in pairs]
-        arguments = [json.dumps(sys.path), json.dumps(theirs)]
-        # In a session of their own: Ctrl-C in a terminal reaches the trainer alone, which decides.
-        # -P: by itself python would import json.py of the working folder, if there is one.
-        process = subprocess.Popen(
-            [sys.executable, "-P", "-c", _START, *arguments],
-            pass_fds=theirs,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
+        process, self._channels = forked.start(
+            "yolor_gp.data.loading.worker_process", len(self._shares)
         )
-        for _, their in pairs:
-            their.close()
-        self._channels = [our for our, _ in pairs]
         self._connections = [Connection(os.dup(our.fileno())) for our in self._channels]
-        self.close = weakref.finalize(self, _end, process, self._channels, self._connections)
+        self.close = weakref.finalize(self, forked.end, process, self._channels, self._connections)
         self._slots: list[_Slot] = []
         self._running: deque[tuple[Job, NDArray[np.uint8]]] = deque()
         self._turn: object = None
@@ -191,16 +171,3 @@ def _joined(
         if part.index_map is not None:
             wide[rows.start : rows.stop] = part.index_map
     return wide
-
-
-def _end(
-    process: subprocess.Popen[bytes], channels: list[socket.socket], connections: list[Connection]
-) -> None:
-    for connection, channel in zip(connections, channels, strict=True):
-        connection.close()
-        channel.close()
-    try:
-        process.wait(10)
-    except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()

@@ -5,33 +5,23 @@ from __future__ import annotations
 import logging
 import sys
 from collections import Counter
-from pathlib import Path
+from typing import Protocol
 
 from tqdm import tqdm
 
-from yolor_gp.config.data_config import DataConfig, load_data_config
-from yolor_gp.data.doctor import Report, examine
+from yolor_gp.data.doctor import Report
+from yolor_gp.data.doctor.all_images import Progress
 
 _log = logging.getLogger(__name__)
 
 
-def check_dataset(data: str | Path) -> Report:
-    """Everything that is wrong with a data set, with place and remedy.
+class Examine(Protocol):
+    """Makes a report, saying how far it is."""
 
-    Args:
-        data: A data YAML, or the name of a shipped one.
-
-    Returns:
-        The findings, and the counts of each split; `report.raise_errors()` raises what would stop
-        a training, `report.lines()` is text for people.
-
-    Raises:
-        UserError: When the data YAML itself is wrong.
-    """
-    return examine(load_data_config(data))
+    def __call__(self, *, progress: Progress | None) -> Report: ...  # noqa: D102
 
 
-def check_data(config: DataConfig) -> None:
+def check_data(examine: Examine) -> None:
     """Print a line per kind of warning; raise `UserError` with the errors.
 
     For one process of a training only: the report is kept and read again while nothing changes.
@@ -44,7 +34,7 @@ def check_data(config: DataConfig) -> None:
             bar.total = total
             bar.update(done - bar.n)
 
-        report = examine(config, progress=progress)
+        report = examine(progress=progress)
     counts = Counter(finding.kind for finding in report.warnings)
     for kind, count in counts.most_common():
         first = next(finding for finding in report.warnings if finding.kind == kind)

@@ -1,0 +1,1 @@
+"""The classification task on the engine: it knows labelled pictures and no boxes."""

@@ -1,0 +1,127 @@
+"""A training run of a classifier from configuration to outcome."""
+
+from __future__ import annotations
+
+import logging
+from functools import partial
+
+import numpy as np
+
+from yolor_gp.analysis.gradient_flow import GradientFlow
+from yolor_gp.classification.examine import examine
+from yolor_gp.classification.labelled_images import LabelledImages
+from yolor_gp.classification.networks import check_input
+from yolor_gp.classification.open_data import ClassificationData, open_data
+from yolor_gp.classification.task import (
+    build_network_to_train,
+    chosen_classifier,
+    classification_task,
+    resumed_classifier,
+)
+from yolor_gp.config.classification_config import ClassificationConfig
+from yolor_gp.data.pixels.images import image_size
+from yolor_gp.engine.auto_batch import largest_batch
+from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
+from yolor_gp.engine.data_check import check_data
+from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
+from yolor_gp.engine.loggers import check_loggers
+from yolor_gp.engine.precision import choose_precision, training_device
+from yolor_gp.engine.runs import Run, write_run_files
+from yolor_gp.engine.trainer import Outcome
+from yolor_gp.engine.training_run import run_training
+from yolor_gp.errors import UserError
+
+_log = logging.getLogger(__name__)
+
+LARGEST_SIZE = 224
+"""In pixels, unless another is asked for: smaller images are not enlarged."""
+
+_LOOKED_AT = 50
+
+
+def train_classifier(run: Run[ClassificationConfig], context: DistributedContext) -> Outcome:
+    """Train on this process; every process of `context` calls it with the same `run`.
+
+    Raises:
+        UserError: For whatever is wrong with the settings, the data or the model.
+    """
+    config = run.config
+    device = training_device(config.device, context.local_rank, context.size)
+    precision = choose_precision(config.precision, device)
+    seed_everything(config.seed)
+    check_loggers(config.log)
+    if config.deterministic:
+        use_deterministic_kernels()
+    if config.batch_size:
+        per_rank_batch_size(config.batch_size, context)
+    # What is wrong with the model is told before minutes go into the data.
+    if run.resumed is None:
+        chosen = chosen_classifier(config, run.start)
+    else:
+        chosen = resumed_classifier(run.resumed["description"])
+    data = _examined(config, context)
+    size = config.image_size or natural_size(data.train)
+    config = config.model_copy(update={"image_size": size, "precision": precision.name})
+    network, origin = build_network_to_train(chosen, data, config, device)
+    check_input(network, size)
+    if not config.batch_size:
+        per_process = largest_batch(
+            lambda images: classification_task(
+                config.model_copy(update={"batch_size": images, "workers": 0}),
+                data, network, DistributedContext(), device,
+            ),
+            precision, device, config.recipe.optimizer.nominal_batch // context.size,
+        )  # fmt: skip
+        images = min(context.gather(per_process)) * context.size
+        config = config.model_copy(update={"batch_size": images})
+    if per_rank_batch_size(config.batch_size, context) < 2:
+        raise UserError("--batch-size: one image is too little for batch normalisation; use 2")
+    if context.is_main:
+        write_run_files(run, config, network.spec.resolved_yaml, data.fingerprint, context)
+        processes = f", {context.size} processes" if context.size > 1 else ""
+        _log.info(
+            "%s: %s; %d classes, %d training and %d validation images at %d px; batch %d, %d"
+            " epochs, %s on %s%s",
+            config.cfg or config.weights or chosen.spec.name, origin, len(data.train.names),
+            len(data.train), len(data.val), size, config.batch_size,
+            config.recipe.schedule.epochs, precision.name, device, processes,
+        )  # fmt: skip
+    observer = None
+    if config.log_gradients and context.is_main:
+        observer = GradientFlow(network, run.folder / "gradients.json")
+    return run_training(
+        classification_task(config, data, network, context, device),
+        config,
+        run.folder,
+        context=context,
+        device=device,
+        precision=precision,
+        resumed=run.resumed,
+        observer=observer,
+    )
+
+
+def natural_size(images: LabelledImages) -> int:
+    """A side of the input that does not enlarge most images, at most `LARGEST_SIZE` pixels."""
+    if images.pictures is not None:
+        sides = [int(side) for side in images.pictures.shape[1:3]]
+    else:
+        some = images.paths[:: max(len(images) // _LOOKED_AT, 1)]
+        sides = [int(np.median([min(image_size(path)) for path in some]))]
+    return max(min([*sides, LARGEST_SIZE]), 32)
+
+
+def _examined(config: ClassificationConfig, context: DistributedContext) -> ClassificationData:
+    """The data, on every process; the first one goes ahead and examines them.
+
+    Raises:
+        UserError: When they are not named, or something in them is wrong.
+    """
+    if not config.data:
+        raise UserError("--data: name the folder of a data set: train/CLASS/*.jpg, val/...")
+    data: ClassificationData | None = None
+    if context.is_main:
+        data = open_data(config.data)
+        check_data(partial(examine, data))
+    context.barrier()
+    return data or open_data(config.data)
