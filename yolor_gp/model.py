@@ -8,7 +8,7 @@ for result in model.predict("images/"):
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 from typing import Any, Unpack, cast
@@ -47,6 +47,7 @@ from yolor_gp.results import Predictions, Result
 from yolor_gp.structures.eval_result import EvalResult
 from yolor_gp.weights import Weights, is_weights_file, save_network
 
+DEFAULT_CONFIDENCE = 0.25
 DEFAULT_SIZE = 640
 
 _OTHER_MODELS = {
@@ -90,11 +91,12 @@ def load(
     if is_exported(source):
         return _exported(source, classes)
     try:
-        network, size = open_detector(source, training_device(str(device)), names, cfg)
+        opened = open_detector(source, training_device(str(device)), names, cfg)
     except ClassifierGivenError:
         found = load_classifier(source, device=device, precision=precision, classes=names)
         return cast(Model, found)
-    model = Model(network, str(source), size or DEFAULT_SIZE, precision)
+    model = Model(opened.network, str(source), opened.image_size or DEFAULT_SIZE, precision)
+    model.thresholds = opened.thresholds
     model._as_read = model._state()
     return model
 
@@ -148,6 +150,8 @@ class Model:
         source: What it was loaded from.
         image_size: Of the input, unless a call says otherwise.
         precision: As `--precision`.
+        thresholds: By class name the score from which on it is shown where nothing else is said;
+            {}: 0.25 for all.
     """
 
     def __init__(
@@ -159,6 +163,7 @@ class Model:
     ) -> None:
         self.network, self.source = network, source
         self.image_size, self.precision = ImageSize.of(image_size), precision
+        self.thresholds: Mapping[str, float] = {}
         self._folded: tuple[object, DetectionNetwork] | None = None
         self._as_read: object = None
         self._is_fixed = not isinstance(network, DetectionNetwork)
@@ -192,7 +197,7 @@ class Model:
         source: AnySource,
         *,
         img: AnySize | None = None,
-        confidence: float = 0.25,
+        confidence: float | None = None,
         iou: float = 0.45,
         classes: Sequence[str | int] | None = None,
         batch: int | None = None,
@@ -209,7 +214,7 @@ class Model:
             source: A path, folder, glob, list file, video, camera number or address; an array, PIL
                 image or tensor; or an iterable of these (`media.pictures.AnySource`).
             img: Side of the square input, or its width and height, in pixels.
-            confidence: Least score kept.
+            confidence: Least score kept; None: `thresholds`, or 0.25 where there are none.
             iou: Overlap above which non-maximum suppression drops the worse box.
             classes: Names or numbers of the classes to keep; all when None.
             batch: Images at once; as many as pay when None.
@@ -227,6 +232,10 @@ class Model:
         Raises:
             UserError: For what cannot be looked at; also while iterating.
         """
+        least = None
+        if confidence is None:
+            least = tuple(self.thresholds.get(name, DEFAULT_CONFIDENCE) for name in self.names)
+            confidence = min(least)
         if not 0 <= confidence <= 1:
             raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
         check_overlap(iou, "0.4 to 0.7")
@@ -241,6 +250,7 @@ class Model:
             choose_detection_precision(self.precision, self.device),
             class_agnostic=class_agnostic,
             classes=labels_of(classes, self.names),
+            least=least,
         )
         on_cpu = self.device.type == "cpu"
         predictor = Predictor(

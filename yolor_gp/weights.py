@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,13 @@ import torch
 from torch import Tensor
 
 from yolor_gp.config.model_spec import ModelSpec, load_model_spec
-from yolor_gp.engine.checkpoints.checkpoint import FORMAT, VERSION, save_checkpoint
+from yolor_gp.engine.checkpoints.checkpoint import (
+    FORMAT,
+    VERSION,
+    DamagedCheckpointError,
+    read_checkpoint,
+    save_checkpoint,
+)
 from yolor_gp.engine.checkpoints.checkpointer import BEST, WEIGHTS
 from yolor_gp.errors import UserError
 from yolor_gp.interop.darknet_cfg import is_darknet_cfg, read_darknet_cfg
@@ -33,6 +39,7 @@ from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.plugins import loaded_plugins
 
 MODEL_YAML, NAMES, IMAGE_SIZE, PLUGINS = "model_yaml", "names", "image_size", "plugins"
+THRESHOLDS = "thresholds"
 """Keys of the description that travels with weights."""
 
 
@@ -45,8 +52,9 @@ _SUFFIXES = (".pt", ".pth", ".ckpt", ".safetensors")
 class Weights:
     """Tensors by name and what they belong to.
 
-    image_size: trained at, None when unknown; plugins: that were loaded in the training; partial:
-    what is missing, for a file that is only good to train from; named_elsewhere: the names of its
+    image_size: trained at, None when unknown; plugins: that were loaded in the training;
+    thresholds: by class name the score from which on it is shown, {} for none stored; partial: what
+    is missing, for a file that is only good to train from; named_elsewhere: the names of its
     layers mean nothing to other networks, which are filled along the wiring.
     """
 
@@ -55,6 +63,7 @@ class Weights:
     tensors: Mapping[str, Tensor]
     image_size: ImageSize | None = None
     plugins: tuple[str, ...] = ()
+    thresholds: Mapping[str, float] = field(default_factory=dict)
     partial: str | None = None
     named_elsewhere: bool = False
 
@@ -212,7 +221,8 @@ def _own_weights(archive: TorchArchive) -> Weights:
             plugins = needed_plugins({str(key): value for key, value in others.items()})
             tensors = archive.tensors(_references(network, archive.file))
             class_names = tuple(str(name)[:200] for name in names if isinstance(name, str))
-            return Weights(spec, class_names, tensors, _size_in(others.get(IMAGE_SIZE)), plugins)
+            size, limits = _size_in(others.get(IMAGE_SIZE)), _thresholds_in(others)
+            return Weights(spec, class_names, tensors, size, plugins, limits)
     raise UserError(f"{archive.file}: holds no network of this project")
 
 
@@ -222,6 +232,45 @@ def _size_in(value: object) -> ImageSize | None:
         case int() | [int(), int()]:
             return ImageSize.of(value)
     return None
+
+
+def _thresholds_in(description: Mapping[object, object]) -> dict[str, float]:
+    """What a file says, {} where it says nothing."""
+    match description.get(THRESHOLDS):
+        case dict() as found:
+            pairs = {str(name): limit for name, limit in found.items() if isinstance(limit, float)}
+            return {name: limit for name, limit in pairs.items() if 0 <= limit <= 1}
+    return {}
+
+
+def own_checkpoint(path: str | Path) -> Path:
+    """The checkpoint of this project that `path` means: a file, or the best weights of a run.
+
+    Raises:
+        UserError: When it is none.
+    """
+    file = Path(path)
+    file = file / "weights" / BEST if file.is_dir() else file
+    if file.suffix != ".pt" or not file.is_file():
+        raise UserError(f"{path}: expected a run folder, or a .pt that a training wrote")
+    try:
+        read_checkpoint(file)
+    except DamagedCheckpointError as error:
+        raise UserError(str(error)) from None
+    return file
+
+
+def store_thresholds(path: str | Path, thresholds: Mapping[str, float]) -> Path:
+    """Keep the score from which on each class is shown with weights; the file is written anew.
+
+    Raises:
+        UserError: When it is no checkpoint of this project, or cannot be written.
+    """
+    file = own_checkpoint(path)
+    state = read_checkpoint(file)
+    description = {**state["description"], THRESHOLDS: dict(thresholds)}
+    save_checkpoint({**state, "description": description}, file)
+    return file
 
 
 def _references(network: Mapping[object, object], file: str) -> dict[str, TensorReference]:

@@ -56,7 +56,7 @@ def test_another_number_of_classes_keeps_what_fits(
     network: DetectionNetwork, tmp_path: Path
 ) -> None:
     save_network(network, tmp_path / "w.pt", 320)
-    other = open_detector(tmp_path / "w.pt", torch.device("cpu"), 5)[0]
+    other = open_detector(tmp_path / "w.pt", torch.device("cpu"), 5).network
     assert other.num_classes == 5
     name = "layers.0.conv.weight"
     assert torch.equal(other.state_dict()[name], network.state_dict()[name])

@@ -38,8 +38,7 @@ def parser() -> Arguments:
     add(
         "--confidence",
         type=fraction,
-        default=0.25,
-        help="least score kept",
+        help="least score kept (none: what val.py --store-thresholds stored, else 0.25)",
     )
     add("--iou", type=fraction, default=0.45, help="overlap above which NMS drops")
     add(

@@ -21,10 +21,13 @@ from yolor_gp.detection.views import Views
 from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.engine.distributed.context import DistributedContext, joined_context
 from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.errors import UserError
+from yolor_gp.evaluation.calibration import named_thresholds
 from yolor_gp.evaluation.class_table import class_table
 from yolor_gp.evaluation.curves import match_boxes
 from yolor_gp.files import check_writable, write_json
 from yolor_gp.model import load
+from yolor_gp.weights import own_checkpoint, store_thresholds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -75,6 +78,8 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
         if options.save_txt:
             _write_txt(found, Path(options.save_txt))
             print(f"wrote {options.save_txt}")
+        if options.store_thresholds:
+            print(_store_thresholds(found, options.weights[0], options.store_thresholds))
         if options.plots:
             for picture in write_plots(found.evaluator, options.plots, found.dataset):
                 print(f"wrote {picture}")
@@ -82,7 +87,15 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
 
 
 def _check_places(options: argparse.Namespace) -> None:
-    """What cannot be written is told before the evaluation."""
+    """What cannot be written is told before the evaluation.
+
+    Raises:
+        UserError: When thresholds are to be stored with several weights, or with foreign ones.
+    """
+    if options.store_thresholds:
+        if len(options.weights) > 1:
+            raise UserError("--store-thresholds: stores with one file; name one in --weights")
+        own_checkpoint(options.weights[0])
     for file in (options.metrics_json, options.save_json):
         if file:
             check_writable(file)
@@ -98,6 +111,20 @@ def _class_table(found: Validation) -> str:
         return ""
     matches = match_boxes(found.evaluator.images(), found.evaluator.coco, truth.category_ids)
     return class_table(found.result, matches, truth.names)
+
+
+def _store_thresholds(found: Validation, weights: str, rule: str) -> str:
+    truth = found.evaluator.truth
+    matches = match_boxes(found.evaluator.images(), found.evaluator.coco, truth.category_ids)
+    wanted = None if rule == "f1" else float(rule)
+    thresholds = named_thresholds(matches, truth.names, wanted)
+    file = store_thresholds(weights, thresholds)
+    lowest, highest = min(thresholds.values()), max(thresholds.values())
+    return f"stored with {file}: classes are shown from scores of {lowest:.2f} to {highest:.2f} on"
+
+
+def _rule(text: str) -> str:
+    return text if text == "f1" else str(fraction(text))
 
 
 def _write_txt(found: Validation, folder: Path) -> None:
@@ -134,6 +161,9 @@ def _parser() -> Arguments:
     add("--metrics-json", metavar="FILE", help="write the figures")
     add("--save-txt", nargs="?", const="labels", metavar="FOLDER",
         help="write YOLO label files with scores (no FOLDER: labels)")  # fmt: skip
+    add("--store-thresholds", nargs="?", const="f1", type=_rule, metavar="PRECISION",
+        help="keep with the weights from which score on detect.py shows each class: that of its"
+        " best F1, or where so many boxes are right (0.9)")  # fmt: skip
     add("--plots", metavar="FOLDER",
         help="draw curves, the confusion matrix and the images with most mistakes")  # fmt: skip
     return parser

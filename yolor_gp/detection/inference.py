@@ -20,7 +20,7 @@ from yolor_gp.structures.detections import Detections
 class Inference:
     """A network with everything that decides its detections.
 
-    class_agnostic, classes: as in `postprocess`; clock: is told where the time goes.
+    class_agnostic, classes, least: as in `postprocess`; clock: is told where the time goes.
     """
 
     network: DetectionNetwork
@@ -29,6 +29,7 @@ class Inference:
     precision: Precision
     class_agnostic: bool = False
     classes: tuple[int, ...] | None = None
+    least: tuple[float, ...] | None = None
     clock: StageClock = field(default_factory=StageClock, compare=False)
 
     @staticmethod
@@ -40,12 +41,15 @@ class Inference:
         *,
         class_agnostic: bool = False,
         classes: tuple[int, ...] | None = None,
+        least: tuple[float, ...] | None = None,
         clock: StageClock | None = None,
     ) -> Inference:
         """Put `network` in eval mode and in the memory layout of the precision."""
         precision.prepare(network.eval())
-        clock = clock or StageClock()
-        return Inference(network, config, device, precision, class_agnostic, classes, clock)
+        return Inference(
+            network, config, device, precision, class_agnostic, classes, least,
+            clock or StageClock(),
+        )  # fmt: skip
 
     @torch.no_grad()
     def __call__(self, images: Tensor) -> list[Detections]:
@@ -60,6 +64,7 @@ class Inference:
                 self.config,
                 class_agnostic=self.class_agnostic,
                 classes=self.classes,
+                least=self.least,
             )
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
@@ -29,12 +31,27 @@ class ClassifierGivenError(UserError):
     """A classifier where a detector is expected."""
 
 
+@dataclass(frozen=True)
+class OpenedDetector:
+    """A network in eval mode, and what its file says beside the weights.
+
+    Attributes:
+        network: With its weights.
+        image_size: It was trained at, None when unknown.
+        thresholds: By class name the score from which on it is shown; {} for none stored.
+    """
+
+    network: DetectionNetwork
+    image_size: ImageSize | None = None
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
 def open_detector(
     source: str | Path,
     device: torch.device,
     classes: int | tuple[str, ...] | None = None,
     cfg: str | Path | None = None,
-) -> tuple[DetectionNetwork, ImageSize | None]:
+) -> OpenedDetector:
     """The network of a weights file or, with fresh weights, of a model file; in eval mode.
 
     Args:
@@ -44,9 +61,6 @@ def open_detector(
             both know by name are kept.
         cfg: As of `read_weights`.
 
-    Returns:
-        The network, and the size it was trained at where the file says.
-
     Raises:
         UserError: When the file cannot be read, or its weights do not fit.
     """
@@ -55,15 +69,16 @@ def open_detector(
         spec = _with_classes(read_model(source), classes)
         network = build_detector(spec, names, source, device)
         load_pretrained(network)
-        return network.eval(), None
+        return OpenedDetector(network.eval())
     weights = read_weights(source, cfg)
     spec = _with_classes(weights.spec, classes)
     if spec.num_classes == weights.spec.num_classes and names in (None, weights.names):
-        return _detector(network_of(weights, source, device=device), source), weights.image_size
+        network = _detector(network_of(weights, source, device=device), source)
+        return OpenedDetector(network, weights.image_size, weights.thresholds)
     with plugins_named(weights.plugins, source):
         network = build_detector(spec, names, source, device)
     transfer(network, weights)
-    return network.eval(), weights.image_size
+    return OpenedDetector(network.eval(), weights.image_size)
 
 
 def load_network(path: str | Path, *, device: str | torch.device = "cpu") -> DetectionNetwork:

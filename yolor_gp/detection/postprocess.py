@@ -20,10 +20,12 @@ def postprocess(
     *,
     class_agnostic: bool = False,
     classes: Sequence[int] | None = None,
+    least: Sequence[float] | None = None,
 ) -> list[Detections]:
     """One `Detections` per image in the network's frame, masks as coefficients and prototypes.
 
-    `classes`: only these labels; `class_agnostic`: boxes of different classes suppress one another.
+    `classes`: only these labels; `least`: by label the score above which it counts;
+    `class_agnostic`: boxes of different classes suppress one another.
     """
     # Level by level is not image by image; a stable sort keeps the levels' order inside an image.
     image, order = candidates.image.sort(stable=True)
@@ -41,6 +43,7 @@ def postprocess(
                 num_classes=candidates.num_classes,
                 class_agnostic=class_agnostic,
                 classes=classes,
+                least=least,
             )
         )
     return detections
@@ -56,6 +59,7 @@ def select_detections(
     num_classes: int,
     class_agnostic: bool = False,
     classes: Sequence[int] | None = None,
+    least: Sequence[float] | None = None,
 ) -> Detections:
     """One image's detections from its decoded rows.
 
@@ -71,6 +75,9 @@ def select_detections(
     if classes is not None:
         wanted = torch.isin(label, torch.tensor(list(classes), device=label.device))
         row, label, score = row[wanted], label[wanted], score[wanted]
+    if least is not None:
+        enough = score > torch.tensor(list(least), device=score.device)[label]
+        row, label, score = row[enough], label[enough], score[enough]
     keep = class_aware_nms(
         boxes[row],
         score,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,6 +43,18 @@ def reliability(matches: Matches, bins: int = 20, least: float = 0.01) -> Reliab
     score = np.bincount(place, scores, bins) / total
     precision = np.bincount(place, correct, bins) / total
     return Reliability(score[filled], precision[filled], count[filled])
+
+
+def named_thresholds(
+    matches: Matches, names: Sequence[str], precision: float | None = None
+) -> dict[str, float]:
+    """`class_thresholds` by name; a class without objects gets that of the best F1 of all."""
+    common = matches.over_confidence().best_confidence()
+    found = class_thresholds(matches, precision).tolist()
+    return {
+        name: round(common if math.isnan(limit) else limit, 3)
+        for name, limit in zip(names, found, strict=True)
+    }
 
 
 def class_thresholds(matches: Matches, precision: float | None = None) -> NDArray[np.float64]:

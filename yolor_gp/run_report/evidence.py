@@ -103,10 +103,10 @@ def gather(source: str | Path, how: Examination) -> Evidence:
     if data is None:
         raise UserError(f"{source}: is no run folder, so it says no data; add --data")
     device = training_device(how.device)
-    network, trained_at = open_detector(folder, device)
-    size = how.image_size or trained_at or _DEFAULT_SIZE
+    opened = open_detector(folder, device)
+    size = how.image_size or opened.image_size or _DEFAULT_SIZE
     found = validate(
-        network,
+        opened.network,
         data,
         ValidationConfig(),
         image_size=size,
@@ -120,7 +120,8 @@ def gather(source: str | Path, how: Examination) -> Evidence:
     )
     return Evidence(
         folder, config, read_history(folder) if config else [], _starts(folder),
-        summarize(network.spec, max(size)), size, data, found, examine(load_data_config(data)),
+        summarize(opened.network.spec, max(size)), size, data, found,
+        examine(load_data_config(data)),
     )  # fmt: skip
 
 
