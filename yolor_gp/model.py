@@ -24,7 +24,7 @@ from yolor_gp.config.data_config import Split
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import Inference, check_overlap
 from yolor_gp.detection.networks import ClassifierGivenError, open_detector
-from yolor_gp.detection.predict import Predictor, labels_of
+from yolor_gp.detection.predict import Predictor, labels_of, least_scores
 from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detection.validate import validate
 from yolor_gp.detection.views import ViewFlags, Views
@@ -47,7 +47,6 @@ from yolor_gp.results import Predictions, Result
 from yolor_gp.structures.eval_result import EvalResult
 from yolor_gp.weights import Weights, is_weights_file, save_network
 
-DEFAULT_CONFIDENCE = 0.25
 DEFAULT_SIZE = 640
 
 _OTHER_MODELS = {
@@ -232,15 +231,10 @@ class Model:
         Raises:
             UserError: For what cannot be looked at; also while iterating.
         """
-        least = None
-        if confidence is None:
-            least = tuple(self.thresholds.get(name, DEFAULT_CONFIDENCE) for name in self.names)
-            confidence = min(least)
-        if not 0 <= confidence <= 1:
-            raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
+        least = least_scores(confidence, self.thresholds, self.names)
         check_overlap(iou, "0.4 to 0.7")
         config = ValidationConfig(
-            confidence=confidence, nms_iou=iou, multi_label=False, max_detections=max_detections
+            confidence=min(least), nms_iou=iou, multi_label=False, max_detections=max_detections
         )
         frames = open_any(source, channels)
         inference = Inference.of(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 import torch
@@ -12,9 +12,11 @@ from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.detection.inference import Inference
 from yolor_gp.detection.join import join
 from yolor_gp.detection.views import PLAIN, View, Views
-from yolor_gp.errors import raise_problems
+from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.structures.detections import Detections
+
+_CONFIDENCE = 0.25
 
 
 class Predictor:
@@ -74,6 +76,21 @@ class Predictor:
                 batch = torch.from_numpy(np.stack(placed).transpose(0, 3, 1, 2).copy())
                 found.update(zip(some, self._inference(batch), strict=True))
         return (found[k] for k in range(len(seen)))
+
+
+def least_scores(
+    confidence: float | None, stored: Mapping[str, float], names: Sequence[str]
+) -> tuple[float, ...]:
+    """By label the score above which a class is shown: as said, else as stored, else 0.25.
+
+    Raises:
+        UserError: When `confidence` is no number from 0 to 1.
+    """
+    if confidence is None:
+        return tuple(stored.get(name, _CONFIDENCE) for name in names)
+    if not 0 <= confidence <= 1:
+        raise UserError(f"--confidence {confidence}: expected a number from 0 to 1")
+    return (confidence,) * len(names)
 
 
 def labels_of(wanted: Sequence[str | int] | None, names: Sequence[str]) -> tuple[int, ...] | None:
