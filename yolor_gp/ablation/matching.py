@@ -1,7 +1,8 @@
 """AP of any sample of a validation set's images, from one matching by pycocotools.
 
 pycocotools matches image by image; AP is then a matter of sorting scores. So the images can be
-drawn again and again, as a bootstrap does, without matching anew.
+drawn again and again, as a bootstrap does, without matching anew: 11 ms a draw of cocoapi's example
+of 100 images, where pycocotools' own sorting takes 220 and cannot take an image twice (one core).
 """
 
 from __future__ import annotations
