@@ -1,4 +1,8 @@
-"""Batches made by processes of their own, ahead of whoever consumes them."""
+"""Batches made by processes of their own, ahead of whoever consumes them.
+
+Every process makes rows of each batch, in memory that is used again. Two of them give 669 images/s
+where torch's DataLoader gives 440; from a RAM cache 665 where it gives 524 (docs/benchmarks.md).
+"""
 
 from __future__ import annotations
 
