@@ -11,7 +11,7 @@ _PACKAGE = Path(__file__).resolve().parent.parent
 
 # A model may be asked for by the name of any file that describes a network.
 _FOLDERS: dict[str, tuple[str, ...]] = {
-    "model": ("cfg/model", "cfg/paper", "cfg/imagenet"),
+    "model": ("cfg/model", "cfg/paper", "cfg/imagenet", "cfg/flow"),
     "data": ("data",),
 }
 
@@ -23,7 +23,7 @@ def shipped_root() -> Path:
 
 
 def shipped_files(kind: str) -> list[Path]:
-    """Every shipped YAML of a kind ("model", "paper", "imagenet", "train", "ablation", "data")."""
+    """Every shipped YAML of a kind: model, paper, imagenet, flow, train, ablation, data."""
     folders = _FOLDERS.get(kind, (f"cfg/{kind}",))
     root = shipped_root()
     return [path for folder in folders for path in sorted((root / folder).glob("*.yaml"))]

@@ -10,6 +10,7 @@ from yolor_gp.models.blocks import (  # noqa: F401
     official_csp,
     official_simple,
     osa,
+    pathways,
     pool,
     repconv,
     residual,

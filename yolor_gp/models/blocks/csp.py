@@ -10,12 +10,18 @@ from torch import Tensor, nn
 from yolor_gp.models.blocks.conv import Activation, Conv
 from yolor_gp.models.blocks.dense import ConcatChain, all_sources
 from yolor_gp.models.blocks.registry import Block, Count, Expansion, Ratio, Width, register
-from yolor_gp.models.blocks.residual import Bottleneck, ResNetBlock, ShortcutRule, StopGradient
+from yolor_gp.models.blocks.residual import (
+    BasicBlock,
+    Bottleneck,
+    ResNetBlock,
+    ShortcutRule,
+    StopGradient,
+)
 
 # Where the two paths are fused ([CSP] Fig. 3, [GP] Table 6): "both" transitions; "first" concat,
 # then transition; "last" transition on the computed path, then concat; "none" bare concat.
 Fusion = Literal["both", "first", "last", "none"]
-Computation = Literal["residual", "resnet", "dense"]
+Computation = Literal["residual", "resnet", "basic", "dense"]
 
 
 @register("CSPStage")
@@ -25,7 +31,8 @@ class CSPStage(Block):
     The 50/50 split is made by two 1x1 convolutions of `expansion * out_channels` each;
     enter_channels: the width of the computed path's, where it differs.
     computation: "residual" (`Bottleneck` of `inner_expansion`), "resnet" (`ResNetBlock`, its 3x3
-    in `groups`: ResNeXt), or "dense" (each 3x3 adds inner_expansion * width channels).
+    in `groups`: ResNeXt), "basic" (`BasicBlock`), or "dense" (each 3x3 adds inner_expansion * width
+    channels).
     fusion: which transitions there are. mask_ratio and stop_gradient act on each residual block.
     """
 
@@ -60,6 +67,8 @@ class CSPStage(Block):
         def block(source: int) -> nn.Module:
             if computation == "resnet":
                 return ResNetBlock(source, width, inner, 1, groups, shortcut, *options)
+            if computation == "basic":
+                return BasicBlock(source, width, 1, shortcut, *options)
             return Bottleneck(source, width, shortcut, groups, inner_expansion, *options)
 
         computed = width

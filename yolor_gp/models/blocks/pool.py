@@ -49,6 +49,37 @@ class MaxPool(Block):
         return cast(Tensor, self.pool(self.before(x)))
 
 
+@register("AveragePool")
+class AveragePool(Block):
+    """Mean over `kernel` x `kernel` cells."""
+
+    def __init__(self, in_channels: int, kernel: Kernel = 2, stride: Count = 2) -> None:
+        super().__init__()
+        self.out_channels = in_channels
+        self.pool = nn.AvgPool2d(kernel, stride)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, C, h / stride, w / stride]."""
+        return cast(Tensor, self.pool(x))
+
+
+@register("Flatten")
+class Flatten(Block):
+    """A map as one column of numbers, for layers that see no places: 1x1 convolutions are linear.
+
+    side: the map is first averaged to so many cells a side; 1: the mean over the image.
+    """
+
+    def __init__(self, in_channels: int, side: Kernel = 1) -> None:
+        super().__init__()
+        self.out_channels = in_channels * side * side
+        self.pool = nn.AdaptiveAvgPool2d(side)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[B, C, h, w] -> [B, C * side * side, 1, 1]."""
+        return cast(Tensor, self.pool(x)).flatten(1)[:, :, None, None]
+
+
 class PoolPyramid(nn.Module):
     """x beside its maxima over growing neighbourhoods: [B, C, h, w] -> [B, C * (1 + n), h, w]."""
 

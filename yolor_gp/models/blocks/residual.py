@@ -114,37 +114,28 @@ class Bottleneck(Block):
         return cast(Tensor, self.block(x))
 
 
-@register("ResNetBlock")
-class ResNetBlock(Block):
-    """1x1, 3x3 (strided, in `groups`), 1x1 without activation; shortcut, then activation.
+class ResidualUnit(Block):
+    """A computation beside a shortcut, and an activation after their sum: the unit of ResNets.
 
-    [He et al. 2015] with groups 1, [Xie et al. 2016] with groups 32. hidden: width of the 3x3.
     Where the shape changes the shortcut is a 1x1 convolution ("projection"); "asymmetric" has none
     and adds what there is: every stride-th cell, the first min(C1, C2) channels.
     """
 
-    widths = ("out_channels", "hidden")
-
     def __init__(
         self,
+        block: nn.Module,
         in_channels: int,
-        out_channels: Width,
-        hidden: Width,
-        stride: Literal[1, 2] = 1,
-        groups: Width = 1,
-        shortcut: ShortcutRule = True,
-        mask_ratio: Ratio = 0.0,
-        stop_gradient: StopGradient = "none",
-        activation: Activation = "relu",
+        out_channels: int,
+        stride: int,
+        shortcut: ShortcutRule,
+        mask_ratio: float,
+        stop_gradient: StopGradient,
+        activation: Activation,
     ) -> None:
         super().__init__()
         self.out_channels = out_channels
         self.stop_gradient = stop_gradient
-        self.block = nn.Sequential(
-            Conv(in_channels, hidden, 1, activation=activation),
-            Conv(hidden, hidden, 3, stride, groups=groups, activation=activation),
-            Conv(hidden, out_channels, 1, activation="none"),
-        )
+        self.block = block
         self.projection: nn.Module = nn.Identity()
         source = in_channels
         if shortcut is True and (stride != 1 or in_channels != out_channels):
@@ -161,3 +152,55 @@ class ResNetBlock(Block):
         identity = x.detach() if self.stop_gradient == "identity" else x
         y = self.add(self.block(inside), self.projection(identity))
         return cast(Tensor, self.activation(y))
+
+
+@register("ResNetBlock")
+class ResNetBlock(ResidualUnit):
+    """1x1, 3x3 (strided, in `groups`), 1x1 without activation; shortcut, then activation.
+
+    [He et al. 2015] with groups 1, [Xie et al. 2016] with groups 32. hidden: width of the 3x3.
+    """
+
+    widths = ("out_channels", "hidden")
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: Width,
+        hidden: Width,
+        stride: Literal[1, 2] = 1,
+        groups: Width = 1,
+        shortcut: ShortcutRule = True,
+        mask_ratio: Ratio = 0.0,
+        stop_gradient: StopGradient = "none",
+        activation: Activation = "relu",
+    ) -> None:
+        block = nn.Sequential(
+            Conv(in_channels, hidden, 1, activation=activation),
+            Conv(hidden, hidden, 3, stride, groups=groups, activation=activation),
+            Conv(hidden, out_channels, 1, activation="none"),
+        )
+        options = (stride, shortcut, mask_ratio, stop_gradient, activation)
+        super().__init__(block, in_channels, out_channels, *options)
+
+
+@register("BasicBlock")
+class BasicBlock(ResidualUnit):
+    """3x3 (strided), 3x3 without activation; shortcut, then activation [He et al. 2015]."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: Width,
+        stride: Literal[1, 2] = 1,
+        shortcut: ShortcutRule = True,
+        mask_ratio: Ratio = 0.0,
+        stop_gradient: StopGradient = "none",
+        activation: Activation = "relu",
+    ) -> None:
+        block = nn.Sequential(
+            Conv(in_channels, out_channels, 3, stride, activation=activation),
+            Conv(out_channels, out_channels, 3, activation="none"),
+        )
+        options = (stride, shortcut, mask_ratio, stop_gradient, activation)
+        super().__init__(block, in_channels, out_channels, *options)
