@@ -97,7 +97,7 @@ def test_mpnets_are_their_pathways(name: str, paths: dict[int, Any]) -> None:
         for number, kernels in paths.items()
         for kernel in (kernels if isinstance(kernels, list) else [kernels])
     )
-    joined = [m for m in built(name).modules() if isinstance(m, Pathway)]
+    joined: list[Any] = [m for m in built(name).modules() if isinstance(m, Pathway)]
     assert len(joined) == 4
     for stage, (pathway, width) in enumerate(zip(joined, (64, 128, 256, 512), strict=True)):
         found = [(len(path), path[0].conv.kernel_size[0]) for path in pathway.paths]
@@ -115,7 +115,7 @@ def test_pathways_are_added_up() -> None:
     torch.manual_seed(0)
     pathway = Pathway(4, 6, ((1, 3), (2, 5)), 2, "relu").eval()
     x = torch.randn(2, 4, 9, 9)
-    short, long = pathway.paths
+    short, long = list(pathway.paths)
     assert torch.equal(pathway(x), (short(x) + long(x)).relu())
     assert pathway(x).shape == (2, 6, 5, 5)
 
