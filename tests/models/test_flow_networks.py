@@ -35,7 +35,7 @@ def narrow(name: str) -> Any:
     return build_network(ModelSpec.from_text(text, f"narrow-{name}.yaml"))
 
 
-def normalised(network: nn.Module) -> list[nn.Module]:
+def normalised(network: nn.Module) -> list[Any]:
     return [m for m in network.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
 
 
