@@ -118,6 +118,9 @@ def _flags() -> Iterator[BadInput]:
         "a confidence above one", "detect --weights w --source . --confidence 2", "from 0 to 1"
     )
     yield case("no detections at all", "detect --weights w --source . --max-detections 0", "found")
+    yield case("a misspelt tracker", "detect --weights w --source . --track bytetrak",
+               "did you mean 'bytetrack'")  # fmt: skip
+    yield case("ids of nobody", "detect --weights w --source . --save-mot", "needs --track")
     yield case("windows of nothing", "detect --weights w --source . --slice 0", "at least 32")
     yield case("windows without overlap", "val --weights w --slice 320 --overlap 0",
                "--overlap 0", "above 0")  # fmt: skip

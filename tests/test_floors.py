@@ -24,8 +24,9 @@ FLOORS: dict[str, int] = {
     "weights": 6,
     "detection": 7, "classification": 7,
     "results": 8, "classifier": 8, "check": 8, "run_report": 8, "export": 8,
-    "model": 9, "ablation": 9,
-    "commands": 10,
+    "detector": 9, "ablation": 9,
+    "model": 10,
+    "commands": 11,
 }  # fmt: skip
 """The floor of every room (a package or module directly under yolor_gp)."""
 

@@ -15,6 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from yolor_gp.detection.tracking import Tracking
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_format import image_result, result_rows
 from yolor_gp.files import check_writable
@@ -79,6 +80,12 @@ class Result:
         """i64[N]: numbers of the classes, from 0."""
         labels: NDArray[np.int64] = self.detections.labels.numpy()
         return labels
+
+    @property
+    def ids(self) -> NDArray[np.int64] | None:
+        """i64[N]: the same for the same object in all frames of a video; None without `track`."""
+        ids = self.detections.ids
+        return None if ids is None else ids.numpy()
 
     @property
     def names(self) -> list[str]:
@@ -178,7 +185,7 @@ class Result:
         """Plain values, ready for JSON: path, frame, width, height and a list of objects.
 
         An object has `name`, `label`, `score`, `box` (left, top, right, bottom, pixels) and, with
-        masks, `segmentation` (COCO's compressed run lengths).
+        masks, `segmentation` (COCO's compressed run lengths), with `track`, `track_id`.
         """
         height, width = self.detections.image_size
         rows = zip(self.names, self.to_coco(), self.boxes.tolist(), strict=True)
@@ -186,8 +193,7 @@ class Result:
         for name, row, box in rows:
             found = {"name": name, "label": row["category_id"] - 1, "score": row["score"]}
             found["box"] = [round(edge, 2) for edge in box]
-            if "segmentation" in row:
-                found["segmentation"] = row["segmentation"]
+            found |= {key: row[key] for key in ("segmentation", "track_id") if key in row}
             objects.append(found)
         place = {"path": self.path, "frame": self.frame}
         return {**place, "width": width, "height": height, "objects": objects}
@@ -220,6 +226,7 @@ class Result:
             mask=self.masks,
             confidence=self.scores,
             class_id=self.labels,
+            tracker_id=self.ids,
             data={"class_name": np.array(self.names)},
         )
 
@@ -239,12 +246,13 @@ class Predictions(Iterator[Result]):
         names: Sequence[str],
         batch: int = 1,
         frame_stride: int = 1,
+        tracking: Tracking | None = None,
     ) -> None:
         if frame_stride < 1:
             raise UserError(f"--frame-stride {frame_stride}: expected a whole number of at least 1")
         self.total = source.total if frame_stride == 1 else None
         self._source, self._predict, self._stride = source, predict, frame_stride
-        self._names, self._batch = tuple(names), batch
+        self._names, self._batch, self._tracking = tuple(names), batch, tracking
         self._results = self._run()
 
     @property
@@ -266,4 +274,6 @@ class Predictions(Iterator[Result]):
             found = self._predict([frame.image for frame in batch])
             seconds = (time.perf_counter() - started) / len(batch)
             for frame, detections in zip(batch, found, strict=True):
+                if self._tracking is not None:
+                    detections = self._tracking(frame, detections)
                 yield Result(frame, detections, self._names, seconds)

@@ -201,7 +201,7 @@ def test_crops_tables_and_drawing(tmp_path: Path) -> None:
     assert count > 0
     DetectionFiles(out, table_file=table, crops=True).write(results(images), NAMES)
     rows = table.read_text().splitlines()
-    assert rows[0] == "path,frame,name,label,score,left,top,right,bottom"
+    assert rows[0] == "path,frame,name,label,score,left,top,right,bottom,id"
     assert len(rows) == count + 1
     assert rows[1].split(",")[2] == found[0].names[0]
     crops = list(out.glob("crops/*/*.png"))

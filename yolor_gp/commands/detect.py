@@ -14,9 +14,11 @@ from yolor_gp.commands.arguments import (
     whole_number,
 )
 from yolor_gp.commands.detection_files import DetectionFiles
+from yolor_gp.detection.tracking import TRACKERS
 from yolor_gp.detection.views import Views
 from yolor_gp.engine.precision import PRECISIONS
 from yolor_gp.engine.runs import run_folder
+from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable
 from yolor_gp.media.sources import open_source
 from yolor_gp.model import load
@@ -85,6 +87,10 @@ def parser() -> Arguments:
     add_views(flags)
     add("--frame-stride", type=whole_number(1), default=1, metavar="N",
         help="look at every N-th frame of videos and streams")  # fmt: skip
+    add("--track", type=one_of(*TRACKERS), metavar="TRACKER",
+        help=f"follow objects through videos: {', '.join(TRACKERS)}")  # fmt: skip
+    add("--save-mot", action="store_true",
+        help="also write what --track follows as the MOT challenges do, into mot/")  # fmt: skip
     return flags
 
 
@@ -97,6 +103,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser().parse(arguments)
     views = Views(options.slice, options.overlap, options.augment)
     open_source(options.source)  # what is wrong with it is told before the weights are read
+    if options.save_mot and not options.track:
+        raise UserError("--save-mot: needs --track, which gives objects their ids")
     for file in (options.save_json, options.save_dataset, options.save_csv):
         if file:
             check_writable(file)
@@ -114,6 +122,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         class_agnostic=options.class_agnostic,
         rectangular=options.rectangular,
         frame_stride=options.frame_stride,
+        track=options.track,
         **asdict(views),
     )
     style = DrawingStyle(
@@ -131,6 +140,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         crops=options.save_crops,
         txt=options.save_txt or options.save_confidence,
         txt_scores=options.save_confidence,
+        mot=options.save_mot,
     )
     files.write(results, model.names)
     return 0

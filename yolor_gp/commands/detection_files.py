@@ -11,6 +11,7 @@ from pathlib import Path
 
 from yolor_gp.detection.writers.coco_json import DatasetJson, ResultsJson
 from yolor_gp.detection.writers.csv_table import CsvTable
+from yolor_gp.detection.writers.mot_txt import MotTxt
 from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.media.annotated_files import AnnotatedFiles, free_path, write_image
 from yolor_gp.results import Predictions, Result
@@ -24,7 +25,7 @@ class DetectionFiles:
 
     folder: of pictures and labels; style: of the pictures, None for no pictures; results_file,
     dataset_file: COCO JSON of either form; table_file: CSV; crops: the objects cut out; txt: YOLO
-    label files (with scores when `txt_scores`).
+    label files (with scores when `txt_scores`); mot: text files of tracked objects.
     """
 
     def __init__(
@@ -38,14 +39,16 @@ class DetectionFiles:
         crops: bool = False,
         txt: bool = False,
         txt_scores: bool = False,
+        mot: bool = False,
     ) -> None:
         self._folder, self._txt_scores, self._style = folder, txt_scores, style
         self._files = ((ResultsJson, results_file), (DatasetJson, dataset_file))
         self._table_file = table_file
         self._crops = folder / "crops" if crops else None
         self._labels = folder / "labels" if txt else None
+        self._mot = folder / "mot" if mot else None
         self._pictures = None if style is None else AnnotatedFiles(folder)
-        self._lists: list[ResultsJson | CsvTable] = []
+        self._lists: list[ResultsJson | CsvTable | MotTxt] = []
         self._count, self._seconds, self._found = 0, 0.0, 0
 
     def write(self, results: Predictions, names: Sequence[str]) -> None:
@@ -63,6 +66,8 @@ class DetectionFiles:
             if self._table_file is not None:
                 table = CsvTable(Path(self._table_file), tuple(names))
                 self._lists.append(open_files.enter_context(table))
+            if self._mot is not None:
+                self._lists.append(open_files.enter_context(MotTxt(self._mot)))
             for result in results:
                 self._write(result)
                 self._print(result, results.total)

@@ -25,7 +25,8 @@ class ImageResult:
     """The detections of one image, small enough to keep and to send to another process.
 
     boxes: f64[N, 4] left, top, width, height in pixels; scores: f32[N]; labels: i64[N];
-    size: (height, width); counts: the compressed RLE of each mask, None without masks.
+    size: (height, width); counts: the compressed RLE of each mask, None without masks; ids: of the
+    objects, i64[N], None where nobody followed them.
     """
 
     image_id: int
@@ -34,6 +35,7 @@ class ImageResult:
     labels: NDArray[np.int64]
     size: tuple[int, int]
     counts: tuple[bytes, ...] | None
+    ids: NDArray[np.int64] | None = None
 
     def __len__(self) -> int:
         return len(self.scores)
@@ -79,11 +81,13 @@ def image_result(image_id: int, detections: Detections, *, with_masks: bool) -> 
         detections.labels.cpu().numpy(),
         detections.image_size,
         counts,
+        None if detections.ids is None else detections.ids.numpy(),
     )
 
 
 def result_rows(result: ImageResult, category_ids: Sequence[int]) -> Iterator[dict[str, Any]]:
-    """The COCO results format: {"image_id", "category_id", "bbox", "score", "segmentation"}.
+    """The COCO results format: {"image_id", "category_id", "bbox", "score", "segmentation",
+    "track_id"}, the last two where there are any.
 
     Yields:
         One row for each detection.
@@ -99,6 +103,8 @@ def result_rows(result: ImageResult, category_ids: Sequence[int]) -> Iterator[di
         if result.counts is not None:
             text = result.counts[index].decode("ascii")
             row["segmentation"] = {"size": list(result.size), "counts": text}
+        if result.ids is not None:
+            row["track_id"] = int(result.ids[index])
         yield row
 
 

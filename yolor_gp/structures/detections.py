@@ -138,7 +138,8 @@ class Detections:
     """One image of image_size (height, width) pixels and what was found in it, best first.
 
     boxes: f32[N, 4] xyxy in pixels; scores: f32[N] in 0..1; labels: i64[N];
-    masks: `PrototypeMasks` as they leave the network, `BoxMasks` after `to_original`, None without.
+    masks: `PrototypeMasks` as they leave the network, `BoxMasks` after `to_original`, None without;
+    ids: i64[N], the same for the same object in all frames of a video, None where nobody followed.
     """
 
     image_size: tuple[int, int]
@@ -146,6 +147,7 @@ class Detections:
     scores: Tensor
     labels: Tensor
     masks: PrototypeMasks | BoxMasks | None = None
+    ids: Tensor | None = None
 
     def __post_init__(self) -> None:
         count = self.boxes.shape[0]
@@ -154,6 +156,8 @@ class Detections:
         check_tensor("Detections.labels", self.labels, (count,), torch.int64)
         if self.masks is not None and len(self.masks) != count:
             raise ValueError(f"Detections.masks: expected {count} masks, got {len(self.masks)}")
+        if self.ids is not None:
+            check_tensor("Detections.ids", self.ids, (count,), torch.int64)
 
     def __len__(self) -> int:
         return self.boxes.shape[0]
@@ -161,8 +165,9 @@ class Detections:
     def select(self, index: Tensor) -> Detections:
         """The detections at `index` (integers or booleans), in that order."""
         masks = None if self.masks is None else self.masks.select(index)
+        ids = None if self.ids is None else self.ids[index]
         return Detections(
-            self.image_size, self.boxes[index], self.scores[index], self.labels[index], masks
+            self.image_size, self.boxes[index], self.scores[index], self.labels[index], masks, ids
         )
 
     def to_original(self, letterbox: Letterbox, mask_threshold: float = 0.5) -> Detections:

@@ -55,18 +55,19 @@ def draw_detections(
         )
     canvas = np.ascontiguousarray(image).copy()
     boxes = detections.boxes.cpu().numpy()
-    labels = detections.labels.tolist()
+    # Who is who shows better by colour than which is what.
+    colours = (detections.labels if detections.ids is None else detections.ids).tolist()
     texts = _texts(detections, names, style)
     width = style.line_width or _line_width(canvas)
     worst_first = range(len(detections) - 1, -1, -1)
     if style.masks and isinstance(detections.masks, BoxMasks):
         for index in worst_first:
-            draw_mask(canvas, detections.masks, index, class_colour(labels[index]), width)
+            draw_mask(canvas, detections.masks, index, class_colour(colours[index]), width)
     for index in worst_first:
-        draw_box(canvas, boxes[index], class_colour(labels[index]), width)
+        draw_box(canvas, boxes[index], class_colour(colours[index]), width)
     for index in worst_first:  # after all boxes, so that no line crosses a label
         if texts[index]:
-            draw_label(canvas, boxes[index], texts[index], class_colour(labels[index]))
+            draw_label(canvas, boxes[index], texts[index], class_colour(colours[index]))
     return canvas
 
 
@@ -118,8 +119,11 @@ def draw_label(
 
 def _texts(detections: Detections, names: Sequence[str], style: DrawingStyle) -> list[str]:
     texts = []
-    for label, score in zip(detections.labels.tolist(), detections.scores.tolist(), strict=True):
-        words = [_text(names, label)] if style.names else []
+    ids = [None] * len(detections) if detections.ids is None else detections.ids.tolist()
+    columns = (ids, detections.labels.tolist(), detections.scores.tolist())
+    for identity, label, score in zip(*columns, strict=True):
+        words = [] if identity is None else [f"#{identity}"]
+        words += [_text(names, label)] if style.names else []
         words += [f"{score:.2f}"] if style.scores else []
         texts.append(" ".join(words))
     return texts

@@ -9,8 +9,9 @@ from typing import Any
 
 from yolor_gp.structures.detections import Detections
 
-COLUMNS = ("path", "frame", "name", "label", "score", "left", "top", "right", "bottom")
-"""Of the table; boxes in pixels of the image, `frame` empty for images."""
+COLUMNS = ("path", "frame", "name", "label", "score", "left", "top", "right", "bottom", "id")
+"""Of the table; boxes in pixels of the image, `frame` is empty for images, `id` without
+tracking."""
 
 
 class CsvTable:
@@ -36,7 +37,10 @@ class CsvTable:
     def write(self, path: str, detections: Detections, frame: int | None) -> None:
         """Add the objects of one image or frame."""
         place = (path, "" if frame is None else frame)
+        ids = [""] * len(detections) if detections.ids is None else detections.ids.tolist()
         columns = (detections.boxes, detections.scores, detections.labels)
-        for box, score, label in zip(*(column.tolist() for column in columns), strict=True):
+        for box, score, label, one in zip(
+            *(column.tolist() for column in columns), ids, strict=True
+        ):
             edges = (f"{edge:.2f}" for edge in box)
-            self._rows.writerow((*place, self._names[label], label, f"{score:.5f}", *edges))
+            self._rows.writerow((*place, self._names[label], label, f"{score:.5f}", *edges, one))
