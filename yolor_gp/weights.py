@@ -33,7 +33,9 @@ from yolor_gp.interop.official_checkpoints import import_official
 from yolor_gp.interop.pickle_values import TensorReference
 from yolor_gp.interop.safetensors_weights import load_safetensors, save_safetensors
 from yolor_gp.interop.torch_archive import TorchArchive, open_torch_archive
+from yolor_gp.models.blocks.registry import find_block
 from yolor_gp.models.builder import build_network
+from yolor_gp.models.heads.classifier import Classifier
 from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
 from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.plugins import loaded_plugins
@@ -66,6 +68,12 @@ class Weights:
     thresholds: Mapping[str, float] = field(default_factory=dict)
     partial: str | None = None
     named_elsewhere: bool = False
+
+    @property
+    def is_classifier(self) -> bool:
+        """Whether they say what is in an image, and not where."""
+        head = find_block(self.spec.layers[-1].block) if self.spec.layers else None
+        return head is not None and head.task == Classifier.task
 
 
 def describe(network: Network, image_size: AnySize) -> dict[str, Any]:

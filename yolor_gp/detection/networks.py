@@ -10,7 +10,7 @@ import torch
 
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
-from yolor_gp.interop.transfer import TransferReport, transfer_along_wiring
+from yolor_gp.interop.transfer import TransferReport, transfer_along_wiring, transfer_backbone
 from yolor_gp.interop.transfer import transfer as transfer_tensors
 from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import build_network
@@ -103,6 +103,8 @@ def build_detector(
 
 def transfer(network: DetectionNetwork, weights: Weights) -> TransferReport:
     """Copy what fits: of a decoder for other classes, the rows that mean the same."""
+    if weights.is_classifier and not weights.named_elsewhere:
+        return transfer_backbone(weights.tensors, weights.spec, network)
     same_layers = network.spec.layers[:-1] == weights.spec.layers[:-1]
     if weights.named_elsewhere and not same_layers:
         source = build_network(weights.spec, device="meta")

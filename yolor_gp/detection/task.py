@@ -92,6 +92,11 @@ class ChosenModel:
     resumed: tuple[str, ...] | None = None
     plugins: tuple[str, ...] = ()
 
+    @property
+    def is_pretrained(self) -> bool:
+        """Whether the whole network has learned something, and not only a part of it."""
+        return self.weights is not None and not self.weights.is_classifier
+
 
 def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel:
     """What `cfg` and `weights` name, the whole model file checked; `start` counts before them.
@@ -108,6 +113,8 @@ def chosen_model(config: RunConfig, start: Weights | None = None) -> ChosenModel
         spec = weights.spec
     else:
         raise UserError("neither --cfg nor --weights is given; name a model, e.g. --cfg yolor-csp")
+    if weights is not None and weights.is_classifier and spec is weights.spec:
+        raise UserError(f"{source}: a classifier; name the detector that it begins, e.g. --cfg X")
     plugins = () if weights is None else weights.plugins
     with plugins_named(plugins, source or spec.file):
         check_model(spec, config.image_size)
@@ -144,7 +151,7 @@ def build_detection_network(
     spec = chosen.spec.with_classes(len(names))
     if config.boxes_only or data.train.has_boxes_only:
         spec = without_masks(spec)
-    choice = config.anchors or ("keep" if chosen.weights is not None else "")
+    choice = config.anchors or ("keep" if chosen.is_pretrained else "")
     threshold = config.recipe.loss.anchor_threshold
     spec, words = fitted_spec(spec, data.train.table, config.image_size, threshold, choice)
     if words is not None:

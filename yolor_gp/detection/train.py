@@ -56,7 +56,7 @@ def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
         chosen = resumed_model(run.resumed["description"])
     data = open_data(config, context)
     given, is_new = config, run.resumed is None
-    pretrained = run.start is not None or config.weights is not None
+    pretrained = chosen.is_pretrained
     if is_new:
         config = with_recipe(given, data.train, pretrained=pretrained)
     network, origin = build_detection_network(chosen, data, config, device)
@@ -77,7 +77,7 @@ def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
             epochs=epochs,
         )
         task = detection_task(config, data, network, context, device)  # closes mosaic later now
-    if is_new and pretrained and has_neutral_statistics(network):
+    if is_new and chosen.weights is not None and has_neutral_statistics(network):
         _measure_statistics(task, network, context, device)
     if context.is_main:
         say_recipe(config)

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.interop.wiring import WiringReport, carried_along_wiring
 from yolor_gp.models.heads.anchor_head import AnchorHead
 from yolor_gp.models.heads.classifier import Classifier
@@ -27,7 +28,7 @@ class TransferReport:
     copied: as a whole; partly: decoder tensors, with the rows kept; left_out: given, but of
     another shape or unknown to the network, with the reason; fresh: the network's own, not given;
     wanted: how many tensors the network has; wiring: what was found along it, where names did not
-    count.
+    count; backbone: in words, what was taken of a classifier.
     """
 
     copied: tuple[str, ...]
@@ -36,6 +37,7 @@ class TransferReport:
     fresh: tuple[str, ...]
     wanted: int
     wiring: WiringReport | None = None
+    backbone: str | None = None
 
     @property
     def summary(self) -> str:
@@ -43,7 +45,8 @@ class TransferReport:
         text = f"{len(self.copied)} of {self.wanted} tensors"
         if self.partly:
             text += f", {len(self.partly)} in part ({next(iter(self.partly.values()))})"
-        return text if self.wiring is None else f"{self.wiring.summary} ({text})"
+        found = self.backbone if self.wiring is None else self.wiring.summary
+        return text if found is None else f"{found} ({text})"
 
     def __str__(self) -> str:
         lines = [] if self.wiring is None else str(self.wiring).splitlines()
@@ -52,6 +55,36 @@ class TransferReport:
         lines += [f"{name}: left out, {reason}" for name, reason in self.left_out.items()]
         lines += [f"{name}: not given, starts fresh" for name in self.fresh]
         return "\n".join(lines)
+
+
+def transfer_backbone(
+    state_dict: Mapping[str, Tensor], source: ModelSpec, network: DetectionNetwork
+) -> TransferReport:
+    """Copy the layers of a classifier that stand at the same place in the detector's backbone.
+
+    source: the classifier's model file. A layer is taken as a whole or not at all: where both files
+    have the same block, and all of its tensors have the same shapes.
+    """
+    own = network.state_dict()
+    taken: dict[str, Tensor] = {}
+    count, fresh = 0, []
+    blocks = {layer.index: layer.block for layer in source.layers[:-1]}
+    for layer in network.spec.layers:
+        prefix = f"layers.{layer.index}."
+        mine = {name: t.shape for name, t in own.items() if name.startswith(prefix)}
+        if layer.section != "backbone" or not mine:
+            continue
+        given = {name: t for name, t in state_dict.items() if name.startswith(prefix)}
+        same = {name: tensor.shape for name, tensor in given.items()} == mine
+        if same and blocks.get(layer.index) == layer.block:
+            taken |= given
+            count += 1
+        else:
+            fresh.append(f"{layer.index} ({layer.block})")
+    words = f"{count} of {count + len(fresh)} layers of the backbone from a classifier"
+    if fresh:
+        words += f", not {', '.join(fresh)}"
+    return replace(transfer(taken, network), backbone=words)
 
 
 @torch.no_grad()
