@@ -23,7 +23,7 @@ FLOORS: dict[str, int] = {
     "engine": 5,
     "weights": 6,
     "detection": 7, "classification": 7,
-    "results": 8, "classifier": 8, "check": 8, "run_report": 8, "export": 8,
+    "results": 8, "classifier": 8, "check": 8, "run_report": 8, "information_flow": 8, "export": 8,
     "detector": 9, "ablation": 9,
     "model": 10,
     "commands": 11,

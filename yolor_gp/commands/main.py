@@ -20,6 +20,7 @@ COMMANDS = {
     "import-weights": "convert official checkpoints",
     "export-model": "write weights for another runtime, and prove them",
     "gradient-paths": "gradient path analysis of a model file",
+    "information-flow": "which layers of a trained network do the work",
     "ablation": "train and lay out a table of the papers",
     "prepare-coco": "check, and fetch when told to, COCO 2017",
     "check-dataset": "find what is wrong with a data set",

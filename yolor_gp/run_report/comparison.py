@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from yolor_gp.run_report.evidence import Evidence
-from yolor_gp.run_report.parts import picture, section, table
 from yolor_gp.structures.eval_result import COLUMNS
+from yolor_gp.visualize.page import picture, section, table
 from yolor_gp.visualize.plots import plot_curves
 
 _CURVE = "val/box AP"

@@ -5,16 +5,15 @@ from __future__ import annotations
 import shlex
 from collections.abc import Sequence
 from html import escape
-from importlib import resources
 
 from yolor_gp.data.doctor.report import SplitFigures
 from yolor_gp.evaluation.calibration import class_thresholds, reliability
 from yolor_gp.evaluation.curves import confusion_matrix
 from yolor_gp.run_report.comparison import comparison
 from yolor_gp.run_report.evidence import Evidence
-from yolor_gp.run_report.parts import grid, jpeg, picture, section, table
 from yolor_gp.run_report.pictures import Pair, choose
 from yolor_gp.structures.eval_result import COLUMNS
+from yolor_gp.visualize.page import grid, jpeg, picture, section, table, whole_page
 from yolor_gp.visualize.plots import (
     plot_confidence,
     plot_confusion,
@@ -34,8 +33,7 @@ def render(runs: Sequence[Evidence]) -> str:
     for run in runs:
         head = f"<h1>{escape(run.name)}</h1>" if len(runs) > 1 else ""
         body.append(f"{head}<p class='lead'>{escape(_lead(run))}</p>{_run(run)}")
-    page = resources.files("yolor_gp.run_report").joinpath("page.html").read_text("utf-8")
-    return page.replace("<!--title-->", escape(title)).replace("<!--body-->", "\n".join(body))
+    return whole_page(title, "\n".join(body))
 
 
 def _lead(run: Evidence) -> str:

@@ -33,7 +33,7 @@ def plot_training(history: Mapping[str, Sequence[float]], path: Target) -> None:
     for name in columns:
         panels_of.setdefault(_panel(name), []).append(name)
     across = min(3, max(1, len(panels_of)))
-    figure, panels = _panels(math.ceil(len(panels_of) / across) or 1, across)
+    figure, panels = new_panels(math.ceil(len(panels_of) / across) or 1, across)
     for axes, (title, names) in zip(panels, panels_of.items(), strict=False):
         for name in names:
             pairs = zip(epochs, columns[name], strict=False)
@@ -45,7 +45,7 @@ def plot_training(history: Mapping[str, Sequence[float]], path: Target) -> None:
             axes.legend(fontsize=7, frameon=False)
     for axes in panels[max(1, len(panels_of)) :]:
         axes.set_axis_off()
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def _panel(column: str) -> str:
@@ -65,7 +65,7 @@ def plot_precision_recall(
 
     The mean over the classes is drawn thick; names stand beside it while there are few.
     """
-    figure, (axes,) = _panels(1, 1, size=(7.0, 5.0))
+    figure, (axes,) = new_panels(1, 1, size=(7.0, 5.0))
     known = {
         name: np.asarray(precision, dtype=np.float64)
         for name, precision in curves.items()
@@ -83,7 +83,7 @@ def plot_precision_recall(
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1.0), fontsize=7, frameon=False)
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     _label(axes, title, "recall", "precision")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 class OverConfidence(Protocol):
@@ -102,7 +102,7 @@ def plot_confidence(curves: OverConfidence, present: NDArray[np.bool_], path: Ta
 
     present: bool[C]. The confidence of the best F1 is marked.
     """
-    figure, (axes,) = _panels(1, 1, size=(7.0, 5.0))
+    figure, (axes,) = new_panels(1, 1, size=(7.0, 5.0))
     for name in ("precision", "recall", "f1"):
         values: NDArray[np.float64] = getattr(curves, name)
         mean = values[present].mean(axis=0) if present.any() else values.mean(axis=0)
@@ -115,7 +115,7 @@ def plot_confidence(curves: OverConfidence, present: NDArray[np.bool_], path: Ta
             _label(axes, title, "confidence", "boxes, IoU 0.5")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     axes.legend(fontsize=8, frameon=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_confusion(
@@ -137,7 +137,7 @@ def plot_confusion(
         )
     share = counts / counts.sum(axis=1, keepdims=True).clip(min=1)
     side = min(16.0, 4.0 + 0.35 * len(names))
-    figure, (axes,) = _panels(1, 1, size=(side + 1, side))
+    figure, (axes,) = new_panels(1, 1, size=(side + 1, side))
     image = axes.imshow(share, vmin=0, vmax=1, cmap="Blues", interpolation="nearest")
     figure.colorbar(image, ax=axes, shrink=0.8)
     words = [*names, "background"]
@@ -152,7 +152,7 @@ def plot_confusion(
                 axes.text(column, row, f"{value:.2f}", ha="center", va="center", color=colour)
     _label(axes, title, "prediction", "truth")
     axes.grid(visible=False)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 class Reliability(Protocol):
@@ -170,14 +170,14 @@ class Reliability(Protocol):
 
 def plot_reliability(found: Reliability, path: Target) -> None:
     """Precision over score: on the diagonal scores are shares of right boxes."""
-    figure, (axes,) = _panels(1, 1, size=(7.0, 5.0))
+    figure, (axes,) = new_panels(1, 1, size=(7.0, 5.0))
     axes.plot((0, 1), (0, 1), color="gray", linestyle=":")
     axes.plot(found.score, found.precision, marker="o", linewidth=1.5)
     for x, y, count in zip(found.score, found.precision, found.count, strict=True):
         axes.annotate(str(count), (x, y), fontsize=7, xytext=(3, -9), textcoords="offset points")
     axes.set(xlim=(0, 1), ylim=(0, 1.02))
     _label(axes, f"calibration error {found.error:.3f}", "score", "precision, boxes at IoU 0.5")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_curves(
@@ -187,14 +187,14 @@ def plot_curves(
     across: str,
 ) -> None:
     """curves: name -> places and values, NaN where nothing was measured."""
-    figure, (axes,) = _panels(1, 1, size=(8.0, 4.5))
+    figure, (axes,) = new_panels(1, 1, size=(8.0, 4.5))
     for name, (places, values) in curves.items():
         points = [(x, y) for x, y in zip(places, values, strict=True) if math.isfinite(y)]
         if points:
             axes.plot(*zip(*points, strict=True), marker=".", linewidth=1.5, label=name)
             axes.legend(fontsize=8, frameon=False)
     _label(axes, title, across, "")
-    _save(figure, path)
+    save_figure(figure, path)
 
 
 def plot_dataset(
@@ -210,7 +210,7 @@ def plot_dataset(
     height) in pixels -> images.
     """
     many = len(class_counts) > _MANY_CLASSES
-    figure, (classes, sizes, images) = _panels(1, 3, size=(22.0 if many else 15.0, 4.5))
+    figure, (classes, sizes, images) = new_panels(1, 3, size=(22.0 if many else 15.0, 4.5))
     ordered = sorted(class_counts.items(), key=lambda item: -item[1])
     classes.bar(range(len(ordered)), [count for _, count in ordered])
     names = [name for name, _ in ordered]
@@ -230,12 +230,13 @@ def plot_dataset(
     _label(images, f"{sum(image_sizes.values())} images", "width, px", "height, px")
     if title:
         figure.suptitle(title)
-    _save(figure, path)
+    save_figure(figure, path)
 
 
-def _panels(
+def new_panels(
     rows: int, columns: int, size: tuple[float, float] | None = None
 ) -> tuple[Figure, list[Axes]]:
+    """A figure with a grid of axes, row by row; `size`: width and height in inches."""
     figure = Figure(figsize=size or (4.2 * columns, 3.2 * rows), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)
@@ -249,5 +250,6 @@ def _label(axes: Axes, title: str, across: str, up: str) -> None:
     axes.grid(alpha=0.3)
 
 
-def _save(figure: Figure, path: Target) -> None:
+def save_figure(figure: Figure, path: Target) -> None:
+    """Write it as PNG."""
     figure.savefig(path, format="png")

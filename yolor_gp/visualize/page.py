@@ -1,4 +1,4 @@
-"""Pieces of the page: sections, tables, and pictures that are part of the file."""
+"""HTML pages that fetch nothing: sections, tables, and pictures that are part of the file."""
 
 from __future__ import annotations
 
@@ -6,12 +6,19 @@ import base64
 import io
 from collections.abc import Callable, Sequence
 from html import escape
+from importlib import resources
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 _QUALITY = 82
+
+
+def whole_page(title: str, body: str) -> str:
+    """The file; `title` is text, `body` HTML."""
+    page = resources.files("yolor_gp.visualize").joinpath("page.html").read_text("utf-8")
+    return page.replace("<!--title-->", escape(title)).replace("<!--body-->", body)
 
 
 def section(title: str, body: str) -> str:

@@ -1,0 +1,128 @@
+"""Classifiers and detectors examined layer by layer, from trained weights to the page."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+import pytest
+import torch
+from torchvision.ops import roi_align
+
+import yolor_gp
+from tests.classification.labelled import QUICK, write_folders, write_model
+from tests.tiny_network import TINY
+from yolor_gp.classification.requests import request_of, train
+from yolor_gp.commands.information_flow import main
+from yolor_gp.data.shapes.outlines import SHAPES
+from yolor_gp.errors import UserError
+from yolor_gp.information_flow import examine as examine_module
+from yolor_gp.information_flow.examine import examine
+from yolor_gp.information_flow.examined import open_examined
+from yolor_gp.information_flow.flow_results import pathway_of
+
+pytest.importorskip("sklearn", reason="scikit-learn is not installed")
+
+
+@pytest.fixture(scope="module")
+def colours(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
+    """A classifier that knows three colours, and its data."""
+    root = write_folders(tmp_path_factory.mktemp("flow"))
+    flags: dict[str, Any] = {**QUICK, "cfg": write_model(root), "data": str(root), "epochs": 12}
+    flags["project"] = root / "runs"
+    flags["set"] = ["ema.decay=0.5", "optimizer.nominal_batch=6", "validation.every=6"]
+    return str(train(request_of(flags)).folder), root
+
+
+def test_a_classifier_from_command_to_page(colours: tuple[str, Path], tmp_path: Path) -> None:
+    run, root = colours
+    words = [run, "--data", str(root), "--out", str(tmp_path), "--batch-size", "8", "--workers",
+             "0", "--device", "cpu"]  # fmt: skip
+    assert main(words) == 0
+    found = json.loads((tmp_path / "flow.json").read_text())
+    assert found["task"] == "classification" and found["size"] == 32 and found["accuracy"] > 0.9
+    first, second, last = found["layers"]
+    assert [layer["channels"] for layer in (first, second, last)] == [8, 16, 3]
+    for layer in found["layers"]:
+        assert layer["probe"] > 0.9 and 0 < layer["saturation"] <= 1
+    assert (first["sees"], second["sees"]) == (1, 3) and last["is_beyond"]
+    assert last["cka_output"] == pytest.approx(1, abs=1e-4)  # it is the output
+    cka = np.array(found["cka"], float)
+    assert np.allclose(cka, cka.T, atol=1e-5) and np.allclose(np.diag(cka), 1, atol=1e-5)
+    page = (tmp_path / "flow.html").read_text()
+    assert page.count("data:image/png;base64,") == 3 and "has seen more than the image" in page
+    assert not (tmp_path / "features").exists()
+
+
+def test_what_is_done_is_not_done_again(
+    colours: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, root = colours
+
+    def opened(images: int = 100) -> Any:
+        return open_examined(run, str(root), images=images, batch_size=8)
+
+    whole = examine(opened(), tmp_path / "whole")
+    probed: list[int] = []
+    real = examine_module.probe_accuracy
+
+    def interrupted(train: Any, test: Any) -> float:
+        probed.append(train[0].shape[1])
+        if len(probed) == 2:
+            raise KeyboardInterrupt
+        return real(train, test)
+
+    monkeypatch.setattr(examine_module, "probe_accuracy", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        examine(opened(), tmp_path / "cut")
+    monkeypatch.setattr(examine_module, "_run", None)  # images are not looked at again
+    assert examine(opened(), tmp_path / "cut") == whole
+    assert probed == [8, 16, 16, 3]
+    with pytest.raises(TypeError):  # other images are another examination
+        examine(opened(images=10), tmp_path / "cut")
+
+
+def test_objects_are_probed_where_they_are(tmp_path: Path) -> None:
+    data = tmp_path / "few.yaml"
+    data.write_text(f"path: {tmp_path}/few\nshapes: {{train: 6, val: 4, size: 64}}\n")
+    torch.manual_seed(0)
+    weights = yolor_gp.load(TINY, device="cpu", classes=list(SHAPES)).save(tmp_path / "w.pt")
+    examined = open_examined(weights, str(data), images=5, size=None, batch_size=4)
+    batches = list(examined.batches("train"))
+    assert sum(len(batch.images) for batch in batches) == 5
+    found = examine(examined, tmp_path / "out")
+    assert found.accuracy is None and all(0 <= layer.probe <= 1 for layer in found.layers)
+    assert len(found.layers) > 3 and len(found.cka) == len(found.layers)
+
+    batch = batches[0]
+    regions = batch.regions
+    assert regions is not None and len(regions) == len(batch.labels) > 0
+    maps = torch.rand(4, 2, 16, 16)
+    pooled = examine_module._pooled(maps, batch, 1)
+    side = batch.images.shape[-1]
+    expected = roi_align(maps, regions, 1, 16 / side, 2, aligned=True).flatten(1)
+    assert torch.equal(pooled, expected) and pooled.shape == (len(batch.labels), 2)
+
+
+def test_what_does_not_belong_together(colours: tuple[str, Path], tmp_path: Path) -> None:
+    run, _ = colours
+    other = tmp_path / "two"
+    for part in ("train", "val"):
+        for name in ("a", "b"):
+            folder = other / part / name
+            folder.mkdir(parents=True)
+            cv2.imwrite(str(folder / "0.png"), np.zeros((8, 8, 3), np.uint8))
+    with pytest.raises(UserError, match=r"2 classes, but .* was trained for 3"):
+        open_examined(run, str(other), images=10)
+
+
+@pytest.mark.parametrize(
+    ("name", "pathway"),
+    [("layers.2.paths.1.0.conv", "1"), ("layers.2.conv", ""), ("a.branches.0", "0"),
+     ("pathways.3.x.paths.2.y", "2"), ("mypaths.3.x", "")],
+)  # fmt: skip
+def test_pathways_by_name(name: str, pathway: str) -> None:
+    assert pathway_of(name) == pathway

@@ -1,0 +1,238 @@
+"""Two passes over the images, then a probe for each layer; what is done is not done again."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+from torchvision.ops import roi_align
+from tqdm import tqdm
+
+from yolor_gp.analysis.flow.cka import MinibatchCKA
+from yolor_gp.analysis.flow.observed import layer_names, observed
+from yolor_gp.analysis.flow.probe import probe_accuracy
+from yolor_gp.analysis.flow.receptive_field import LayerField, receptive_fields
+from yolor_gp.analysis.flow.saturation import Covariance, samples_of
+from yolor_gp.analysis.paths.network_sources import network_of_spec
+from yolor_gp.errors import UserError
+from yolor_gp.files import write_json
+from yolor_gp.information_flow.examined import Batch, Examined, Part
+from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, pathway_of
+
+_CELLS = 256
+"""Of an image, that count for the covariance; of larger maps a regular grid."""
+
+_CKA_SIDE = 8
+"""Maps are averaged to so many cells a side before they are compared, where they are larger."""
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the first pass leaves beside features.
+
+    Attributes:
+        layers: In the order they run.
+        channels: Of each.
+        saturation: Of each.
+        cka: f64[L + 1, L + 1] with the output last for a classifier, else f64[L, L].
+    """
+
+    layers: list[str]
+    channels: list[int]
+    saturation: list[float]
+    cka: list[list[float | None]]
+
+
+def examine(
+    examined: Examined,
+    folder: Path,
+    *,
+    pool: int = 1,
+    gradients: dict[str, list[float]] | None = None,
+    quiet: bool = True,
+) -> FlowResult:
+    """Probe every layer; what was done in `folder` by the same words is not done again.
+
+    Args:
+        examined: The network and its data.
+        folder: For features, which are removed at the end, and results.
+        pool: Cells a side that maps are averaged to before they are probed.
+        gradients: Mean absolute gradients of a training by layer, where they were measured.
+        quiet: Whether no progress is shown.
+
+    Raises:
+        UserError: When the folder cannot be written, or the data are too few to learn from.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    key = _key(examined, pool)
+    known = _Kept(folder / "progress.json", key)
+    if "statistics" not in known.values:
+        known.keep("statistics", vars(_first_pass(examined, folder, pool, quiet)))
+    if "accuracy" not in known.values:
+        known.keep("accuracy", _second_pass(examined, folder, pool, quiet))
+    statistics = Statistics(**known.values["statistics"])
+    for name in tqdm(statistics.layers, "probes", disable=quiet):
+        if f"probe {name}" not in known.values:
+            train, test = (_features(folder, part, name) for part in ("train", "test"))
+            known.keep(f"probe {name}", probe_accuracy(train, test))
+    shutil.rmtree(folder / "features", ignore_errors=True)
+    probes = [known.values[f"probe {name}"] for name in statistics.layers]
+    return _result(examined, statistics, probes, known.values["accuracy"], gradients or {})
+
+
+def _result(
+    examined: Examined,
+    found: Statistics,
+    probes: Sequence[float],
+    accuracy: float | None,
+    gradients: dict[str, list[float]],
+) -> FlowResult:
+    fields = _fields(examined)
+    side = max(examined.size)
+    layers = []
+    for index, name in enumerate(found.layers):
+        field, measured = fields.get(name), gradients.get(name)
+        layers.append(LayerFlow(
+            name=name,
+            pathway=pathway_of(name),
+            channels=found.channels[index],
+            probe=probes[index],
+            saturation=found.saturation[index],
+            cka_output=found.cka[index][-1] if examined.is_classifier else None,
+            sees=None if field is None else field.sees,
+            is_beyond=None if field is None else field.is_beyond(side),
+            gradient=None if not measured else float(np.mean(measured)),
+        ))  # fmt: skip
+    cka = [row[: len(layers)] for row in found.cka[: len(layers)]]
+    return FlowResult(
+        examined.source, examined.is_classifier, examined.size, len(examined.names), accuracy,
+        tuple(layers), cka,
+    )  # fmt: skip
+
+
+def _fields(examined: Examined) -> dict[str, LayerField]:
+    """By name; {} where the network cannot be followed."""
+    try:
+        found = receptive_fields(network_of_spec(examined.spec, examined.source))
+    except UserError:
+        return {}
+    return {field.name: field for field in found}
+
+
+def _first_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> Statistics:
+    covariance: dict[str, Covariance] = {}
+    cka = MinibatchCKA()
+    layers: list[str] = []
+    for outputs, logits in _run(examined, folder, "train", pool, quiet):
+        layers = list(outputs)
+        for name, output in outputs.items():
+            covariance.setdefault(name, Covariance()).add(samples_of(output, _CELLS))
+        compared = [_small(output) for output in outputs.values()]
+        cka.add(compared if logits is None else [*compared, logits])
+    if not layers:
+        raise UserError("no images to examine; name more with --images")
+    matrix = [[None if np.isnan(v) else round(v, 6) for v in row] for row in cka.matrix().tolist()]
+    return Statistics(
+        layers,
+        [int(covariance[name].matrix().shape[0]) for name in layers],
+        [covariance[name].saturation() for name in layers],
+        matrix,
+    )
+
+
+def _second_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> float | None:
+    """The accuracy of a classifier on the test images."""
+    right, count = 0, 0
+    labels = (batch.labels for batch in examined.batches("test"))
+    for (_, logits), wanted in zip(
+        _run(examined, folder, "test", pool, quiet), labels, strict=True
+    ):
+        if logits is not None:
+            right += int((logits.argmax(1).cpu() == wanted).sum())
+            count += len(wanted)
+    return right / count if count else None
+
+
+@torch.no_grad()
+def _run(examined: Examined, folder: Path, part: Part, pool: int, quiet: bool) -> Any:
+    """Run a part through the network, writing features of every layer.
+
+    Yields:
+        What the layers give, by name, and the logits of a classifier.
+    """
+    place = folder / "features" / part
+    shutil.rmtree(place, ignore_errors=True)
+    place.mkdir(parents=True)
+    network, labels = examined.network, []
+    device = next(network.parameters()).device
+    with observed(network, layer_names(network)) as outputs:
+        for batch in tqdm(examined.batches(part), part, disable=quiet):
+            logits = examined.run(batch.images.to(device).float() / 255)
+            for name, output in outputs.items():
+                with (place / f"{name}.f32").open("ab") as file:
+                    file.write(_pooled(output, batch, pool).cpu().numpy().tobytes())
+            labels.append(batch.labels.numpy())
+            yield outputs, logits
+    np.save(place / "labels.npy", np.concatenate(labels) if labels else np.zeros(0, np.int64))
+
+
+def _pooled(output: Tensor, batch: Batch, pool: int) -> Tensor:
+    """f32[n, D]: of images, or of the objects in them."""
+    if output.dim() == 2:
+        return output.float()
+    if batch.regions is None:
+        return adaptive_avg_pool2d(output.float(), pool).flatten(1)
+    scale = output.shape[-1] / batch.images.shape[-1]
+    regions = batch.regions.to(output.device)
+    found: Tensor = roi_align(output.float(), regions, pool, scale, 2, aligned=True)
+    return found.flatten(1)
+
+
+def _small(output: Tensor) -> Tensor:
+    if output.dim() == 2 or max(output.shape[2:]) <= _CKA_SIDE:
+        return output
+    return adaptive_avg_pool2d(output.float(), _CKA_SIDE)
+
+
+def _features(folder: Path, part: Part, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    place = folder / "features" / part
+    labels: NDArray[np.int64] = np.load(place / "labels.npy", allow_pickle=False)
+    values = np.fromfile(place / f"{name}.f32", np.float32)
+    return values.reshape(len(labels), -1), labels
+
+
+def _key(examined: Examined, pool: int) -> str:
+    """Another one as soon as anything that decides the results has changed."""
+    digest = hashlib.sha256(f"{examined.size} {pool} {examined.fingerprint}".encode())
+    for tensor in examined.network.state_dict().values():
+        digest.update(tensor.cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()
+
+
+class _Kept:
+    """Results in a file, as they come; forgotten when they are another examination's."""
+
+    def __init__(self, file: Path, key: str) -> None:
+        self._file, self._key = file, key
+        self.values: dict[str, Any] = {}
+        try:
+            content = json.loads(file.read_text(encoding="utf-8"))
+            if content["key"] == key:
+                self.values = content["values"]
+        except (OSError, ValueError, KeyError, TypeError):
+            pass
+
+    def keep(self, name: str, value: Any) -> None:
+        """Write it with all others."""
+        self.values[name] = value
+        write_json(self._file, {"key": self._key, "values": self.values})

@@ -1,0 +1,99 @@
+"""Pictures in the manner of Figs. 1 to 9 [FLOW]: probes, saturation, gradients, CKA."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow
+from yolor_gp.visualize.plots import Target, new_panels, save_figure
+
+_COLOURS = ("#1769c2", "#d9480f", "#2b8a3e", "#8159b5", "#a8841f")
+
+
+def plot_probes(result: FlowResult, path: Target) -> None:
+    """Probe accuracy by layer, a line a pathway; the network's own as a dashed line."""
+    figure, (axes,) = new_panels(1, 1, (10.0, 4.5))
+    _by_pathway(axes, result, lambda layer: 100 * layer.probe)
+    if result.accuracy is not None:
+        axes.axhline(100 * result.accuracy, color="gray", linestyle="--", label="the network")
+    _finish(axes, result, "accuracy of probes, %")
+    save_figure(figure, path)
+
+
+def plot_saturation(result: FlowResult, path: Target) -> None:
+    """Bars by layer, in the colour of the pathway."""
+    figure, (axes,) = new_panels(1, 1, (10.0, 4.5))
+    pathways = _pathways(result)
+    values = [100 * layer.saturation for layer in result.layers]
+    colours = [_COLOURS[pathways.index(layer.pathway) % len(_COLOURS)] for layer in result.layers]
+    axes.bar(range(len(values)), values, color=colours)
+    _finish(axes, result, "saturation, %")
+    save_figure(figure, path)
+
+
+def plot_gradients(result: FlowResult, path: Target) -> None:
+    """Mean absolute gradient by layer, a line a pathway, on a logarithmic axis."""
+    figure, (axes,) = new_panels(1, 1, (10.0, 4.5))
+    _by_pathway(axes, result, lambda layer: layer.gradient)
+    axes.set_yscale("log")
+    _finish(axes, result, "mean |gradient| over training")
+    save_figure(figure, path)
+
+
+def plot_cka(result: FlowResult, path: Target) -> None:
+    """The heat map of every pair of layers."""
+    side = min(4 + 0.12 * len(result.layers), 14.0)
+    figure, (axes,) = new_panels(1, 1, (side + 1, side))
+    matrix = np.array([[np.nan if v is None else v for v in row] for row in result.cka])
+    image = axes.imshow(matrix, vmin=0, vmax=1, cmap="magma", origin="lower")
+    figure.colorbar(image, ax=axes, shrink=0.8)
+    axes.grid(visible=False)
+    axes.set_title("linear CKA of layers", fontsize=10)
+    _names(axes, result)
+    axes.set_yticks(range(len(result.layers)), _labels(result), fontsize=_font(result))
+    save_figure(figure, path)
+
+
+def _by_pathway(axes: Axes, result: FlowResult, value: Callable[[LayerFlow], float | None]) -> None:
+    for number, pathway in enumerate(_pathways(result)):
+        points = [
+            (place, found)
+            for place, layer in enumerate(result.layers)
+            if layer.pathway == pathway and (found := value(layer)) is not None
+        ]
+        if points:
+            label = f"pathway {pathway}" if pathway else "layers"
+            colour = _COLOURS[number % len(_COLOURS)]
+            axes.plot(*zip(*points, strict=True), marker="o", color=colour, label=label)
+
+
+def _finish(axes: Axes, result: FlowResult, title: str) -> None:
+    border = result.border
+    if border is not None:
+        place = result.layers.index(border)
+        axes.axvline(place - 0.5, color="black", linestyle=":", label="border layer")
+    _names(axes, result)
+    axes.set_title(title, fontsize=10)
+    if axes.get_legend_handles_labels()[1]:
+        axes.legend(fontsize=8, frameon=False)
+    axes.grid(alpha=0.3)
+
+
+def _pathways(result: FlowResult) -> list[str]:
+    return sorted({layer.pathway for layer in result.layers})
+
+
+def _names(axes: Axes, result: FlowResult) -> None:
+    labels = _labels(result)
+    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=_font(result))
+
+
+def _labels(result: FlowResult) -> Sequence[str]:
+    return [layer.name.removeprefix("layers.") for layer in result.layers]
+
+
+def _font(result: FlowResult) -> float:
+    return 7 if len(result.layers) <= 40 else 4
