@@ -76,7 +76,7 @@ def _recipe_yaml() -> Iterator[BadInput]:
     yield case("no epochs", "schedule: {epochs: 0}", "greater than or equal to 1")
     yield case("a word for a number", "loss: {box: much}", "'loss.box'", "'much'")
     yield case("NaN", "loss: {box: .nan}", "'loss.box'", "finite")
-    yield case("an unknown shape", "schedule: {shape: cosin}", "'cosine' or 'linear'")
+    yield case("an unknown shape", "schedule: {shape: cosin}", "'cosine', 'linear' or 'step'")
     yield case("a section that is a number", "loss: 5", "'loss'")
     yield case("several at once", "loss: {box: -1}\nema: {decay: 2}", "bad.yaml:1", "bad.yaml:2")
     yield case("an alias within itself", "loss: &a\n  box: *a", "within itself")
