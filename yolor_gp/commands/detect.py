@@ -102,9 +102,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     options = parser().parse(arguments)
     views = Views(options.slice, options.overlap, options.augment)
-    open_source(options.source)  # what is wrong with it is told before the weights are read
     if options.save_mot and not options.track:
         raise UserError("--save-mot: needs --track, which gives objects their ids")
+    open_source(options.source)  # what is wrong with it is told before the weights are read
     for file in (options.save_json, options.save_dataset, options.save_csv):
         if file:
             check_writable(file)
