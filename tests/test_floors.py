@@ -15,7 +15,7 @@ ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "yolor_gp"
 
 FLOORS: dict[str, int] = {
-    "errors": 0, "files": 0, "ops": 0, "process": 0, "plugins": 0,
+    "errors": 0, "files": 0, "workers": 0, "ops": 0, "process": 0, "plugins": 0,
     "structures": 1, "config": 1,
     "losses": 2, "evaluation": 2, "data": 2, "visualize": 2,
     "models": 3,

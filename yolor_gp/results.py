@@ -232,7 +232,7 @@ class Result:
 
 
 class Predictions(Iterator[Result]):
-    """Results of a source, one after another; never more than one batch of frames is held.
+    """Results of a source, one after another; a batch of frames is held and a few read ahead.
 
     Attributes:
         total: The number of frames, None where nobody knows.

@@ -23,7 +23,7 @@ from yolor_gp.classification.augment import (
 from yolor_gp.classification.batch_processes import BatchProcesses
 from yolor_gp.classification.labelled_images import LabelledImages
 from yolor_gp.config.classification_config import ClassAugmentConfig
-from yolor_gp.data.loading.loader import Workers
+from yolor_gp.workers import Workers
 
 _ORDER, _IMAGE, _MIX = range(3)
 """What a random number is drawn for."""

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 import sys
 import time
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.media.annotated_files import AnnotatedFiles, free_path, write_image
 from yolor_gp.results import Predictions, Result
 from yolor_gp.visualize.draw import DrawingStyle
+from yolor_gp.workers import AHEAD
 
 _EVERYTHING = DrawingStyle()
 
@@ -68,11 +71,17 @@ class DetectionFiles:
                 self._lists.append(open_files.enter_context(table))
             if self._mot is not None:
                 self._lists.append(open_files.enter_context(MotTxt(self._mot)))
+            # Drawn and written on a thread while the network looks at the next ones.
+            writer = open_files.enter_context(ThreadPoolExecutor(1, "writer"))
+            behind: deque[Future[None]] = deque()
             for result in results:
-                self._write(result)
-                self._print(result, results.total)
+                behind.append(writer.submit(self._write, result, results.total))
+                if len(behind) > AHEAD:
+                    behind.popleft().result()
+            for waiting in behind:
+                waiting.result()
 
-    def _write(self, result: Result) -> None:
+    def _write(self, result: Result, total: int | None) -> None:
         if self._pictures is not None and self._style is not None:
             self._pictures.write(result.source, result.drawn(self._style))
         if self._crops is not None:
@@ -82,6 +91,7 @@ class DetectionFiles:
         if self._labels is not None:
             path = free_path(self._labels, _name(result), ".txt")
             write_detection_txt(path, result.detections, with_score=self._txt_scores)
+        self._print(result, total)
 
     def _write_crops(self, result: Result, folder: Path) -> None:
         for name, crop in zip(result.names, result.crops(), strict=True):

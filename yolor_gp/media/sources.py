@@ -17,6 +17,7 @@ from yolor_gp.data.pixels.images import IMAGE_SUFFIXES, left_out, read_image
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.files import did_you_mean_path
 from yolor_gp.media.video import VIDEO_SUFFIXES, LiveStream, VideoFile, VideoInfo
+from yolor_gp.workers import read_ahead
 
 _STREAMS = ("rtsp://", "rtmp://", "http://", "https://", "udp://", "tcp://")
 
@@ -37,7 +38,7 @@ class Frame:
 
 
 class Source(Protocol):
-    """An iterable of frames; holds one frame at a time, however long it runs.
+    """An iterable of frames; holds a few at a time, however long it runs.
 
     total: the number of frames, None where nobody knows; skipped: one line per file that could not
     be read, growing during iteration.
@@ -50,7 +51,10 @@ class Source(Protocol):
 
 
 class Files:
-    """Image and video files one after another. Raises `UserError` when not one can be read."""
+    """Image and video files one after another, read on a thread ahead of whoever looks at them.
+
+    Raises `UserError` when not one can be read.
+    """
 
     def __init__(self, paths: Sequence[Path], left_out: Sequence[str] = ()) -> None:
         self.paths, self._left_out = tuple(paths), tuple(left_out)
@@ -59,6 +63,9 @@ class Files:
         self.total = len(self.paths) if only_images else self._count_video_frames()
 
     def __iter__(self) -> Iterator[Frame]:
+        return read_ahead(self._frames())
+
+    def _frames(self) -> Iterator[Frame]:
         self.skipped[:] = self._left_out
         any_frame = False
         for path in self.paths:

@@ -10,12 +10,9 @@ memory (all but Linux), and for validation, they are threads.
 from __future__ import annotations
 
 import math
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -31,41 +28,7 @@ from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 from yolor_gp.ops.letterbox import evaluation_letterbox, pad
 from yolor_gp.structures.batch import Batch
-
-AHEAD = 2
-"""Jobs each worker may be ahead of the consumer."""
-
-Result = TypeVar("Result")
-
-
-class Workers:
-    """Runs jobs ahead of their consumer, in order, on `count` threads (0: on the caller's)."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-        self._pool = ThreadPoolExecutor(count, "loader") if count else None
-
-    def run(self, jobs: Iterable[Callable[[], Result]]) -> Iterator[Result]:
-        """The results of the jobs. What was begun and is not wanted any more is dropped.
-
-        Yields:
-            The results, in the order of the jobs.
-        """
-        if self._pool is None:
-            for job in jobs:
-                yield job()
-            return
-        running: deque[Future[Result]] = deque()
-        try:
-            for job in jobs:
-                running.append(self._pool.submit(job))
-                if len(running) > self._count * AHEAD:
-                    yield running.popleft().result()
-            while running:
-                yield running.popleft().result()
-        finally:
-            for future in running:
-                future.cancel()
+from yolor_gp.workers import Workers
 
 
 def train_loader(
