@@ -15,7 +15,7 @@ from yolor_gp.errors import UserError
 
 if TYPE_CHECKING:
     from yolor_gp.check import check_dataset
-    from yolor_gp.classifier import Classifier, load_classifier
+    from yolor_gp.classifier import Classifier, load_classifier, resume_classifier
     from yolor_gp.model import Model, TrainedRun, load, resume
     from yolor_gp.plugins import load_plugins
     from yolor_gp.results import Predictions, Result
@@ -26,6 +26,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Classifier", "EvalResult", "Model", "Predictions", "Result", "TrainedRun", "UserError",
     "check_dataset", "load", "load_classifier", "load_plugins", "resume",
+    "resume_classifier",
 ]  # fmt: skip
 
 _HOMES = {
@@ -39,6 +40,7 @@ _HOMES = {
     "load": "yolor_gp.model",
     "load_classifier": "yolor_gp.classifier",
     "load_plugins": "yolor_gp.plugins",
+    "resume_classifier": "yolor_gp.classifier",
     "resume": "yolor_gp.model",
 }
 

@@ -131,6 +131,19 @@ def load_classifier(
     return Classifier(network, str(source), size or DEFAULT_SIZE, precision)
 
 
+def resume_classifier(run: str | Path = "", **flags: Unpack[RunFlags]) -> ClassifierRun:
+    """Go on with an interrupted run, bit for bit as if it had never stopped.
+
+    Args:
+        run: A run folder or training checkpoint; the latest run when empty.
+        flags: Those that may change on resume (`device`, `workers`, ...).
+
+    Raises:
+        UserError: When there is nothing to go on with, or a flag contradicts the run.
+    """
+    return ClassifierRun.of(train(request_of({**flags, "resume": str(run)})))
+
+
 class Classifier:
     """A network that says what is in an image, with what is needed to use it.
 

@@ -105,7 +105,7 @@ def test_a_stopped_run_goes_on_bit_for_bit(
         with pytest.raises(InterruptedError):
             train(request_of({**flags, "project": tmp_path, "name": "cut"}))
     assert read_checkpoint(tmp_path / "cut" / "weights" / "last.pt")["progress"]["step"] == 2
-    train(request_of({"resume": str(tmp_path / "cut")}))
+    yolor_gp.resume_classifier(tmp_path / "cut")
     first, second = (
         read_checkpoint(folder / "weights" / "last.pt")
         for folder in (whole.folder, tmp_path / "cut")

@@ -159,7 +159,10 @@ class TrainBatches:
 
 
 class ValBatches:
-    """Every image once over all ranks, in order; rank r takes the images r, r + world_size, ..."""
+    """Every image once over all ranks, in an order that mixes the classes and is always the same.
+
+    Rank r takes the r-th of it, the (r + world_size)-th, ...
+    """
 
     def __init__(
         self,
@@ -173,7 +176,8 @@ class ValBatches:
         world_size: int = 1,
     ) -> None:
         self._dataset, self._batch_size = dataset, batch_size
-        self._indices = range(rank, len(dataset), world_size)
+        order = np.random.default_rng(0).permutation(len(dataset))
+        self._indices = order[rank::world_size]
         self._transform = validation_transform(size, crop)
         self._workers = Workers(workers)
 
@@ -187,8 +191,9 @@ class ValBatches:
             for first in range(0, len(self._indices), size)
         )
 
-    def _batch(self, indices: range) -> ClassBatch:
-        images = [applied(self._transform, self._dataset.read(index)) for index in indices]
-        labels = torch.from_numpy(self._dataset.labels[np.array(indices)])
-        metas = tuple(ImageOrigin(self._dataset.paths[index]) for index in indices)
+    def _batch(self, indices: NDArray[np.int64]) -> ClassBatch:
+        chosen = indices.tolist()
+        images = [applied(self._transform, self._dataset.read(index)) for index in chosen]
+        labels = torch.from_numpy(self._dataset.labels[indices])
+        metas = tuple(ImageOrigin(self._dataset.paths[index]) for index in chosen)
         return ClassBatch(torch.stack(images), labels, metas)
