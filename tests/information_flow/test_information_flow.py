@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +16,20 @@ from torchvision.ops import roi_align
 import yolor_gp
 from tests.classification.labelled import QUICK, write_folders, write_model
 from tests.tiny_network import TINY
+from yolor_gp.analysis.flow.observed import layer_names
 from yolor_gp.classification.requests import request_of, train
 from yolor_gp.commands.information_flow import main
+from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.data.shapes.outlines import SHAPES
 from yolor_gp.errors import UserError
 from yolor_gp.information_flow import examine as examine_module
+from yolor_gp.information_flow.advice import _index, advice, shortened
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import open_examined
-from yolor_gp.information_flow.flow_results import pathway_of
+from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, pathway_of
+from yolor_gp.models.builder import build_network
+from yolor_gp.models.summary import summarize
+from yolor_gp.ops.image_size import ImageSize
 
 pytest.importorskip("sklearn", reason="scikit-learn is not installed")
 
@@ -117,6 +124,52 @@ def test_what_does_not_belong_together(colours: tuple[str, Path], tmp_path: Path
             cv2.imwrite(str(folder / "0.png"), np.zeros((8, 8, 3), np.uint8))
     with pytest.raises(UserError, match=r"2 classes, but .* was trained for 3"):
         open_examined(run, str(other), images=10)
+
+
+def layer(name: str, probe: float, beyond: bool = False, gradient: float = 1.0) -> LayerFlow:
+    return LayerFlow(name, pathway_of(name), 8, probe, 0.5, None, 9.0, beyond, gradient)
+
+
+def result(*layers: LayerFlow, samples: int = 1000) -> FlowResult:
+    return FlowResult("w", True, ImageSize.of(32), 10, samples, 0.6, layers, [])
+
+
+def test_layers_behind_the_border_that_add_nothing_are_named() -> None:
+    found = result(layer("layers.0", 0.5), layer("layers.1", 0.6), layer("layers.2", 0.605, True))
+    (line,) = advice(found)
+    assert line.startswith("1 of 3 layers stand behind the border (layers.2)")
+    assert "+0.5 points" in line and "candidates to leave out" in line
+    useful = result(layer("layers.0", 0.5), layer("layers.1", 0.7, True))
+    assert "they do add something" in advice(useful)[0]
+    assert advice(result(layer("layers.0", 0.5), layer("layers.1", 0.5))) == []
+
+
+def test_a_dominated_pathway_is_named() -> None:
+    names = ("layers.0.paths.0.0", "layers.0.paths.1.0")
+    line = advice(result(layer(names[0], 0.6, gradient=3.0), layer(names[1], 0.4)))[0]
+    assert "pathway 1 is dominated" in line and "3.0 times as large" in line
+    even = advice(result(layer(names[0], 0.6), layer(names[1], 0.59)))[0]
+    assert "no pathway dominates" in even
+
+
+def test_few_directions_are_a_hint() -> None:
+    narrow = replace(layer("layers.0", 0.5), saturation=0.04)
+    assert "1 layers use less than 10% of their directions (layers.0)" in advice(result(narrow))[0]
+
+
+def test_an_unproductive_end_is_left_out() -> None:
+    spec = load_model_spec("resnet34")
+    names = layer_names(build_network(spec, device="meta"))
+    layers = [layer(name, 0.5, beyond=_index(name) not in range(5)) for name in names]
+    shorter = shortened(result(*layers), spec, 32)
+    assert shorter is not None and shorter.left_out == 4
+    again = ModelSpec.from_text(shorter.spec.resolved_yaml, "shorter.yaml")
+    assert [one.block for one in again.layers] == [
+        *(one.block for one in spec.layers[:5]), "Classifier"]  # fmt: skip
+    assert summarize(again, 32).params == shorter.params[1] < shorter.params[0] / 10
+    all_needed = [layer(name, 0.5) for name in names]
+    assert shortened(result(*all_needed), spec, 32) is None
+    assert shortened(result(*layers), load_model_spec("yolor-elan-n"), 64) is None
 
 
 @pytest.mark.parametrize(

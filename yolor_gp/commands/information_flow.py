@@ -11,6 +11,7 @@ from yolor_gp.analysis.gradient_flow import load_gradients
 from yolor_gp.commands.arguments import Arguments, add_image_size, whole_number
 from yolor_gp.engine.precision import training_device
 from yolor_gp.files import check_writable, write_json, write_text
+from yolor_gp.information_flow.advice import advice, shortened
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import open_examined
 from yolor_gp.information_flow.page import render
@@ -34,8 +35,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         quiet=not (sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)),
     )  # fmt: skip
     print(result.table())
+    words = advice(result)
+    shorter = shortened(result, examined.spec, max(examined.size))
+    if shorter is not None:
+        words.append(str(shorter))
+        print(f"wrote {write_text(folder / 'shorter.yaml', shorter.spec.resolved_yaml)}")
+    print("\n".join(words))
     print(f"wrote {write_json(folder / 'flow.json', result.to_json(), indent=1)}")
-    print(f"wrote {write_text(folder / 'flow.html', render(result))}")
+    print(f"wrote {write_text(folder / 'flow.html', render(result, words))}")
     return 0
 
 

@@ -78,8 +78,8 @@ def examine(
     known = _Kept(folder / "progress.json", key)
     if "statistics" not in known.values:
         known.keep("statistics", vars(_first_pass(examined, folder, pool, quiet)))
-    if "accuracy" not in known.values:
-        known.keep("accuracy", _second_pass(examined, folder, pool, quiet))
+    if "tested" not in known.values:
+        known.keep("tested", _second_pass(examined, folder, pool, quiet))
     statistics = Statistics(**known.values["statistics"])
     for name in tqdm(statistics.layers, "probes", disable=quiet):
         if f"probe {name}" not in known.values:
@@ -87,14 +87,14 @@ def examine(
             known.keep(f"probe {name}", probe_accuracy(train, test))
     shutil.rmtree(folder / "features", ignore_errors=True)
     probes = [known.values[f"probe {name}"] for name in statistics.layers]
-    return _result(examined, statistics, probes, known.values["accuracy"], gradients or {})
+    return _result(examined, statistics, probes, known.values["tested"], gradients or {})
 
 
 def _result(
     examined: Examined,
     found: Statistics,
     probes: Sequence[float],
-    accuracy: float | None,
+    tested: Sequence[int],
     gradients: dict[str, list[float]],
 ) -> FlowResult:
     fields = _fields(examined)
@@ -114,9 +114,10 @@ def _result(
             gradient=None if not measured else float(np.mean(measured)),
         ))  # fmt: skip
     cka = [row[: len(layers)] for row in found.cka[: len(layers)]]
+    samples, right = tested
     return FlowResult(
-        examined.source, examined.is_classifier, examined.size, len(examined.names), accuracy,
-        tuple(layers), cka,
+        examined.source, examined.is_classifier, examined.size, len(examined.names), samples,
+        right / samples if examined.is_classifier else None, tuple(layers), cka,
     )  # fmt: skip
 
 
@@ -150,17 +151,23 @@ def _first_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> Sta
     )
 
 
-def _second_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> float | None:
-    """The accuracy of a classifier on the test images."""
-    right, count = 0, 0
+def _second_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> tuple[int, int]:
+    """How many samples the test images hold, and how many of them a classifier gets right.
+
+    Raises:
+        UserError: When there are none.
+    """
+    samples, right = 0, 0
     labels = (batch.labels for batch in examined.batches("test"))
     for (_, logits), wanted in zip(
         _run(examined, folder, "test", pool, quiet), labels, strict=True
     ):
+        samples += len(wanted)
         if logits is not None:
             right += int((logits.argmax(1).cpu() == wanted).sum())
-            count += len(wanted)
-    return right / count if count else None
+    if not samples:
+        raise UserError("no test images to examine; name more with --images")
+    return samples, right
 
 
 @torch.no_grad()

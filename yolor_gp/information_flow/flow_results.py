@@ -49,6 +49,7 @@ class FlowResult:
         is_classifier: Whether images were probed; else objects.
         size: Of the input.
         classes: Their number.
+        samples: Images, or objects, that the probes were tested on.
         accuracy: Of the classifier on the test images, in 0..1; None for detectors.
         layers: In the order they run.
         cka: Of every pair of layers; None where one is constant.
@@ -58,6 +59,7 @@ class FlowResult:
     is_classifier: bool
     size: ImageSize
     classes: int
+    samples: int
     accuracy: float | None
     layers: tuple[LayerFlow, ...]
     cka: list[list[float | None]]
@@ -80,6 +82,7 @@ class FlowResult:
             "task": "classification" if self.is_classifier else "detection",
             "size": self.size.plain,
             "classes": self.classes,
+            "samples": self.samples,
             "accuracy": self.accuracy,
             "layers": layers,
             "cka": self.cka,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from html import escape
 
 from yolor_gp.analysis.flow.receptive_field import in_words
@@ -15,8 +16,8 @@ from yolor_gp.information_flow.flow_results import FlowResult
 from yolor_gp.visualize.page import picture, section, table, whole_page
 
 
-def render(result: FlowResult) -> str:
-    """HTML that fetches nothing."""
+def render(result: FlowResult, words: Sequence[str] = ()) -> str:
+    """HTML that fetches nothing; `words`: what it says to a designer."""
     what = "images" if result.is_classifier else "objects"
     own = "" if result.accuracy is None else f", right on {100 * result.accuracy:.1f}% of them"
     lead = (
@@ -24,6 +25,7 @@ def render(result: FlowResult) -> str:
     )
     body = [
         f"<h1>{escape(result.source)}</h1><p class='lead'>{escape(lead)}</p>",
+        section("Advice", "".join(f"<p>{escape(line)}.</p>" for line in words)) if words else "",
         section("Probes", picture(lambda file: plot_probes(result, file), "by layer")),
         section("Saturation", picture(lambda file: plot_saturation(result, file), "by layer")),
     ]

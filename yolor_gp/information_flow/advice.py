@@ -1,0 +1,152 @@
+"""What the figures say to whoever designs the network, and how sure that is.
+
+Three questions [FLOW]: do the layers behind the border layer add anything; does one of several
+pathways do the work; which layers use few of their directions. Of a classifier whose layers stand
+in a row the unproductive end can be left out, as a model file.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from statistics import fmean
+
+from yolor_gp.config.model_spec import ModelSpec
+from yolor_gp.errors import UserError
+from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow
+from yolor_gp.models.summary import summarize
+
+_SURE = 2.0  # standard errors
+_DOMINATED = 0.05
+_IDLE = 0.1
+
+
+@dataclass(frozen=True)
+class Shorter:
+    """A network without its unproductive end.
+
+    Attributes:
+        spec: The model file.
+        left_out: Layers of the model file.
+        params: Before and after, in all.
+        gflops: Before and after, at the size of the images.
+    """
+
+    spec: ModelSpec
+    left_out: int
+    params: tuple[int, int]
+    gflops: tuple[float, float]
+
+    def __str__(self) -> str:
+        before, after = self.params
+        return (
+            f"without its last {self.left_out} layers of the backbone: {before / 1e6:.2f} M"
+            f" parameters become {after / 1e6:.2f} M, {self.gflops[0]:.3f} GFLOPs"
+            f" {self.gflops[1]:.3f}"
+        )
+
+
+def advice(result: FlowResult) -> list[str]:
+    """A line for each answer, with how sure it is; nothing where nothing stands out."""
+    lines = [_border(result), _pathways(result), _idle(result)]
+    return [line for line in lines if line]
+
+
+def shortened(result: FlowResult, spec: ModelSpec, size: int) -> Shorter | None:
+    """The model without the layers at its end that are behind the border; None where it has none.
+
+    Only of networks whose layers stand in a row.
+    """
+    body = [layer for layer in spec.layers if layer.section == "backbone"]
+    if any(layer.sources != (-1,) for layer in spec.layers):
+        return None
+    beyond: dict[int, bool] = {}
+    for layer in result.layers:
+        index = _index(layer.name)
+        if index is None:
+            continue  # the classifier itself
+        beyond[index] = beyond.get(index, True) and bool(layer.is_beyond)
+    last_needed = max((k for k, is_beyond in beyond.items() if not is_beyond), default=-1)
+    kept = [layer for layer in body if layer.index <= last_needed]
+    if not kept or len(kept) == len(body):
+        return None
+    head = [layer for layer in spec.layers if layer.section != "backbone"]
+    layers = tuple(replace(layer, index=k) for k, layer in enumerate([*kept, *head]))
+    shorter = replace(spec, layers=layers)
+    try:
+        before, after = summarize(spec, size), summarize(shorter, size)
+    except UserError:  # the rest does not fit together
+        return None
+    return Shorter(
+        shorter, len(body) - len(kept), (before.params, after.params),
+        (before.gflops, after.gflops),
+    )  # fmt: skip
+
+
+def _border(result: FlowResult) -> str:
+    border = result.border
+    if border is None or border is result.layers[0]:
+        return ""
+    place = result.layers.index(border)
+    before = max(layer.probe for layer in result.layers[:place])
+    behind = max(layer.probe for layer in result.layers[place:])
+    gain, error = behind - before, _error(before, behind, result.samples)
+    head = (
+        f"{len(result.layers) - place} of {len(result.layers)} layers stand behind the border"
+        f" ({border.name}): the best probe there is {100 * gain:+.1f} points from the best before"
+        f" it (standard error {100 * error:.1f})"
+    )
+    if gain <= 0 or gain < _SURE * error:
+        return f"{head}; they add nothing that could be told from chance: candidates to leave out"
+    return f"{head}; they do add something, though no context"
+
+
+def _pathways(result: FlowResult) -> str:
+    by_path: dict[str, list[LayerFlow]] = {}
+    for layer in result.layers:
+        if layer.pathway:
+            by_path.setdefault(layer.pathway, []).append(layer)
+    if len(by_path) < 2:
+        return ""
+    means = {path: fmean(layer.probe for layer in found) for path, found in by_path.items()}
+    best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
+    gap = means[best] - means[worst]
+    words = (
+        f"probes of pathway {best} are {100 * gap:.1f} points above those of pathway {worst} on"
+        " average"
+    )
+    gradients = {path: _mean_gradient(found) for path, found in by_path.items()}
+    strong, weak = gradients[best], gradients[worst]
+    if strong and weak:
+        words += f"; its mean gradient is {strong / weak:.1f} times as large"
+    if gap < _DOMINATED:
+        return f"{words}: no pathway dominates"
+    return f"{words}: pathway {worst} is dominated"
+
+
+def _idle(result: FlowResult) -> str:
+    idle = [layer.name for layer in result.layers if layer.saturation < _IDLE]
+    if not idle:
+        return ""
+    shown = ", ".join(idle[:5]) + (", ..." if len(idle) > 5 else "")
+    return (
+        f"{len(idle)} layers use less than {100 * _IDLE:.0f}% of their directions ({shown}): they"
+        " may be narrower than they are; a hint, not a measurement of what that costs"
+    )
+
+
+def _error(first: float, second: float, samples: int) -> float:
+    """Standard error of a difference of two shares; an upper bound, as both are of one set."""
+    return math.sqrt((first * (1 - first) + second * (1 - second)) / max(samples, 1))
+
+
+def _mean_gradient(layers: Sequence[LayerFlow]) -> float | None:
+    known = [layer.gradient for layer in layers if layer.gradient is not None]
+    return fmean(known) if known else None
+
+
+def _index(name: str) -> int | None:
+    """Of a module's layer in the model file: `layers.7.conv` -> 7."""
+    parts = name.split(".")
+    return int(parts[1]) if parts[0] == "layers" and len(parts) > 1 else None
