@@ -148,6 +148,25 @@ def test_fine_tuning_keeps_what_fits(run: ClassifierRun, root: Path, tmp_path: P
     assert torch.allclose(before.head.conv.weight[:2], after.head.conv.weight[[0, 2]])
 
 
+def test_frozen_layers_stay_and_time_decides_the_epochs(
+    run: ClassifierRun, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    flags = {**QUICK, "weights": str(run.folder), "data": str(root), "project": tmp_path}
+    tuned = ClassifierRun.of(train(request_of({**flags, "freeze": "backbone", "time": "0.5s"})))
+    assert "epochs fit into 0 s" in capsys.readouterr().out and tuned.history
+    before: Any = run.model.network
+    after: Any = load_last(tuned).network
+    for old, new in zip(before.layers.parameters(), after.layers.parameters(), strict=True):
+        assert torch.equal(old, new)
+    assert not torch.equal(before.head.conv.weight, after.head.conv.weight)
+    with pytest.raises(UserError, match="--freeze boxes"):
+        train(request_of({**flags, "freeze": "boxes"}))
+
+
+def load_last(run: ClassifierRun) -> yolor_gp.Classifier:
+    return yolor_gp.load_classifier(run.folder / "weights" / "last.pt", device="cpu")
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [

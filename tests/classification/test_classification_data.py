@@ -46,6 +46,23 @@ def test_cifar_as_torchvision_leaves_it(tmp_path: Path) -> None:
     assert len(open_data(tmp_path / "cifar-10-batches-py").train) == 20
 
 
+def test_cifar_as_python_2_wrote_it(tmp_path: Path) -> None:
+    """The published files are of that time: text and bytes are one, numpy's names are older."""
+    write_cifar(tmp_path, count=2)
+    rows = np.arange(2 * 3072).astype(np.uint8).reshape(2, 3072)
+    batch = (
+        b"\x80\x02}q\x01(U\x04dataq\x02cnumpy.core.multiarray\n_reconstruct\nq\x03cnumpy\nndarray\n"
+        b"K\x00\x85U\x01b\x87R(K\x01K\x02M\x00\x0c\x86cnumpy\ndtype\nU\x02u1K\x00K\x01\x87R("
+        b"K\x03U\x01|NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tb\x89T"
+        + len(rows.tobytes()).to_bytes(4, "little") + rows.tobytes()
+        + b"tbU\x06labels](K\x07K\x02eu."
+    )  # fmt: skip
+    (tmp_path / "cifar-10-batches-py" / "test_batch").write_bytes(batch)
+    val = open_data(tmp_path).val
+    assert val.labels.tolist() == [7, 2]
+    np.testing.assert_array_equal(val.read(1).transpose(2, 0, 1).reshape(-1), rows[1])
+
+
 def test_mnist_as_torchvision_leaves_it(tmp_path: Path) -> None:
     pixels = write_mnist(tmp_path)
     data = open_data(tmp_path)

@@ -6,6 +6,7 @@ import logging
 from functools import partial
 
 import numpy as np
+import torch
 
 from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.classification.examine import examine
@@ -21,15 +22,19 @@ from yolor_gp.classification.task import (
 from yolor_gp.config.classification_config import ClassificationConfig
 from yolor_gp.data.pixels.images import image_size
 from yolor_gp.engine.auto_batch import largest_batch
+from yolor_gp.engine.budget import of_length, within_time
 from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
 from yolor_gp.engine.data_check import check_data
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.loggers import check_loggers
-from yolor_gp.engine.precision import choose_precision, training_device
+from yolor_gp.engine.precision import Precision, choose_precision, training_device
 from yolor_gp.engine.runs import Run, write_run_files
+from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome
 from yolor_gp.engine.training_run import run_training
 from yolor_gp.errors import UserError
+from yolor_gp.models.freeze import modules_to_freeze
+from yolor_gp.models.network import ClassifierNetwork
 
 _log = logging.getLogger(__name__)
 
@@ -64,18 +69,18 @@ def train_classifier(run: Run[ClassificationConfig], context: DistributedContext
     config = config.model_copy(update={"image_size": size, "precision": precision.name})
     network, origin = build_network_to_train(chosen, data, config, device)
     check_input(network, size)
+    network.freeze(modules_to_freeze(network, config.freeze))
     if not config.batch_size:
-        per_process = largest_batch(
-            lambda images: classification_task(
-                config.model_copy(update={"batch_size": images, "workers": 0}),
-                data, network, DistributedContext(), device,
-            ),
-            precision, device, config.recipe.optimizer.nominal_batch // context.size,
-        )  # fmt: skip
-        images = min(context.gather(per_process)) * context.size
+        images = _fitting_batch(config, data, network, context, device, precision)
         config = config.model_copy(update={"batch_size": images})
     if per_rank_batch_size(config.batch_size, context) < 2:
         raise UserError("--batch-size: one image is too little for batch normalisation; use 2")
+    task = classification_task(config, data, network, context, device)
+    if run.resumed is None and config.time:
+        epochs = within_time(
+            config, task, precision, device, context, validation_images=len(data.val)
+        )
+        config = of_length(config, epochs)
     if context.is_main:
         write_run_files(run, config, network.spec.resolved_yaml, data.fingerprint, context)
         processes = f", {context.size} processes" if context.size > 1 else ""
@@ -90,7 +95,7 @@ def train_classifier(run: Run[ClassificationConfig], context: DistributedContext
     if config.log_gradients and context.is_main:
         observer = GradientFlow(network, run.folder / "gradients.json")
     return run_training(
-        classification_task(config, data, network, context, device),
+        task,
         config,
         run.folder,
         context=context,
@@ -99,6 +104,24 @@ def train_classifier(run: Run[ClassificationConfig], context: DistributedContext
         resumed=run.resumed,
         observer=observer,
     )
+
+
+def _fitting_batch(
+    config: ClassificationConfig,
+    data: ClassificationData,
+    network: ClassifierNetwork,
+    context: DistributedContext,
+    device: torch.device,
+    precision: Precision,
+) -> int:
+    """The images of a batch over all processes that fit into their memory."""
+
+    def task_of(images: int) -> Task:
+        alone = config.model_copy(update={"batch_size": images, "workers": 0})
+        return classification_task(alone, data, network, DistributedContext(), device)
+
+    most = config.recipe.optimizer.nominal_batch // context.size
+    return min(context.gather(largest_batch(task_of, precision, device, most))) * context.size
 
 
 def natural_size(images: LabelledImages) -> int:

@@ -22,10 +22,13 @@ def add_run_flags(parser: Arguments, runs: Path) -> None:
     """runs: where run folders go unless the flags say."""
     add = parser.add_argument
     add("--epochs", type=whole_number(1), metavar="N", help="epochs (default: the recipe's)")
+    add("--time", metavar="TIME", help="as many epochs as fit: 90s, 45m, 1.5h")
     add("--patience", type=whole_number(0), metavar="N",
         help="stop after N epochs without a better score (default: the recipe's)")  # fmt: skip
     add("--set", action="append", nargs="+", metavar="KEY=VALUE",
         help="change a key of the recipe, e.g. augment.mosaic=0.5")  # fmt: skip
+    add("--freeze", nargs="+", metavar="LAYERS",
+        help="what keeps its weights: a number, backbone, boxes, names or patterns")  # fmt: skip
     add("--device", metavar="NAME", help="auto, cpu, cuda or a GPU number (default: auto)")
     add("--workers", type=whole_number(0), metavar="N", help="loader processes (default: 4)")
     add("--precision", type=one_of(*PRECISIONS), metavar="TYPE",

@@ -47,9 +47,6 @@ def _parser() -> Arguments:
     add("--fraction", type=fraction, metavar="SHARE", help="train on a share of the images")
     add("--anchors", type=one_of("auto", "keep"), metavar="WHICH",
         help="auto: fitted to the boxes; keep: the model's (default: what fits)")  # fmt: skip
-    add("--freeze", nargs="+", metavar="LAYERS",
-        help="what keeps its weights: a number, backbone, boxes, names or patterns")  # fmt: skip
-    add("--time", metavar="TIME", help="as many epochs as fit: 90s, 45m, 1.5h")
     add("--cache", nargs="?", const="ram", type=one_of("none", "ram"), metavar="WHERE",
         help="keep images in memory: none or ram (default: none)")  # fmt: skip
     add_run_flags(parser, TRAIN_RUNS)

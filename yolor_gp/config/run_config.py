@@ -32,8 +32,6 @@ class RunConfig(RunSettings):
     single_class: bool = Field(False, description="all classes count as one")
     fraction: float = Field(1.0, gt=0, le=1, description="share of the training images")
     anchors: Literal["", "auto", "keep"] = Field("", description="'': auto where they fit poorly")
-    freeze: tuple[str, ...] = Field((), description="layers that keep their weights")
-    time: float = Field(0, ge=0, description="seconds that decide the epochs; 0: the recipe does")
     recipe: TrainConfig = TrainConfig()
     reasons: tuple[str, ...] = Field((), description="of a recipe that was made to fit")
     cache: Literal["none", "ram"] = "none"

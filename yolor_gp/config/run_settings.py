@@ -42,6 +42,8 @@ class RunSettings(Settings):
     batch_size: int = Field(16, ge=0)
     seed: int = Field(0, ge=0, lt=2**32)
     precision: str = "auto"
+    freeze: tuple[str, ...] = Field((), description="layers that keep their weights")
+    time: float = Field(0, ge=0, description="seconds that decide the epochs; 0: the recipe does")
     recipe: Recipe = Recipe()
 
     device: str = "auto"

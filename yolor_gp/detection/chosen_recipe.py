@@ -4,17 +4,12 @@ from __future__ import annotations
 
 import logging
 
-import torch
-
 from yolor_gp.config.run_config import AUTO, RunConfig
 from yolor_gp.config.train_config import merged
 from yolor_gp.data.detection_dataset import DetectionDataset
 from yolor_gp.data.loading.rare_classes import class_weights
 from yolor_gp.detection.auto_recipe import choose_recipe, situation_of
-from yolor_gp.engine.budget import epochs_within
-from yolor_gp.engine.distributed.context import DistributedContext
-from yolor_gp.engine.precision import Precision
-from yolor_gp.engine.task import Task
+from yolor_gp.engine.budget import of_length
 
 _log = logging.getLogger(__name__)
 
@@ -41,7 +36,7 @@ def _chosen(
 ) -> RunConfig:
     given = config.recipe
     if config.hyp != AUTO:
-        return config if epochs is None else _of_length(config, epochs)
+        return config if epochs is None else of_length(config, epochs)
     if epochs is None and "epochs" in given.schedule.model_fields_set:
         epochs = given.schedule.epochs
     situation = situation_of(
@@ -53,41 +48,10 @@ def _chosen(
     )
     recipe, reasons = choose_recipe(situation)
     chosen = config.model_copy(update={"recipe": merged(recipe, given), "reasons": tuple(reasons)})
-    return chosen if epochs is None else _of_length(chosen, epochs)
+    return chosen if epochs is None else of_length(chosen, epochs)
 
 
 def say_recipe(config: RunConfig) -> None:
     """Why the recipe is as it is."""
     for reason in config.reasons:
         _log.info("recipe: %s", reason)
-
-
-def within_time(
-    config: RunConfig,
-    task: Task,
-    precision: Precision,
-    device: torch.device,
-    context: DistributedContext,
-    *,
-    validation_images: int,
-) -> int:
-    """The epochs that `config.time` seconds are enough for, by a few measured steps."""
-    recipe = config.recipe
-    epochs = epochs_within(
-        config.time,
-        task,
-        precision,
-        device,
-        context,
-        validation_batches=-(-validation_images // config.batch_size),
-        validations=max(recipe.schedule.epochs // recipe.validation.every, 1),
-    )
-    _log.info("time: %d epochs fit into %.0f s", epochs, config.time)
-    return epochs
-
-
-def _of_length(config: RunConfig, epochs: int) -> RunConfig:
-    schedule = config.recipe.schedule.model_copy(update={"epochs": epochs})
-    return config.model_copy(
-        update={"recipe": config.recipe.model_copy(update={"schedule": schedule})}
-    )

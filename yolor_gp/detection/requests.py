@@ -20,9 +20,7 @@ class TrainFlags(RunFlags, total=False):
     classes: Sequence[str | int]
     single_class: bool
     fraction: float
-    freeze: str | int | Sequence[str | int]
     anchors: Literal["auto", "keep"]
-    time: float | str
     cache: Literal["none", "ram"]
 
 

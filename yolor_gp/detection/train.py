@@ -10,7 +10,7 @@ import torch
 from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.config.run_config import RunConfig
-from yolor_gp.detection.chosen_recipe import say_recipe, with_recipe, within_time
+from yolor_gp.detection.chosen_recipe import say_recipe, with_recipe
 from yolor_gp.detection.task import (
     DetectionData,
     build_detection_network,
@@ -20,6 +20,7 @@ from yolor_gp.detection.task import (
     resumed_model,
 )
 from yolor_gp.engine.auto_batch import largest_batch
+from yolor_gp.engine.budget import within_time
 from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
 from yolor_gp.engine.loggers import check_loggers

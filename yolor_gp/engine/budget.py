@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 import copy
+import logging
 import time
 
 import torch
 
+from yolor_gp.config.run_settings import RunSettings, SettingsOfRun
 from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import Precision, to_float32
 from yolor_gp.engine.task import Task
 
+_log = logging.getLogger(__name__)
+
 _STEPS = 4  # measured, after one that warms up
 _VALIDATION_SHARE = 0.5  # of a step's time, for as many images: forward pass, NMS and figures
+
+
+def within_time(
+    config: RunSettings,
+    task: Task,
+    precision: Precision,
+    device: torch.device,
+    context: DistributedContext,
+    *,
+    validation_images: int,
+) -> int:
+    """The epochs that `config.time` seconds are enough for, by a few measured steps."""
+    recipe = config.recipe
+    epochs = epochs_within(
+        config.time,
+        task,
+        precision,
+        device,
+        context,
+        validation_batches=-(-validation_images // config.batch_size),
+        validations=max(recipe.schedule.epochs // recipe.validation.every, 1),
+    )
+    _log.info("time: %d epochs fit into %.0f s", epochs, config.time)
+    return epochs
+
+
+def of_length(config: SettingsOfRun, epochs: int) -> SettingsOfRun:
+    """The same settings with so many epochs."""
+    schedule = config.recipe.schedule.model_copy(update={"epochs": epochs})
+    return config.model_copy(
+        update={"recipe": config.recipe.model_copy(update={"schedule": schedule})}
+    )
 
 
 def epochs_within(

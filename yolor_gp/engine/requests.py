@@ -22,6 +22,8 @@ class RunFlags(TypedDict, total=False):
     batch_size: int | Literal["auto"]
     save_period: int
     epochs: int
+    time: float | str
+    freeze: str | int | Sequence[str | int]
     patience: int
     set: Mapping[str, Any] | Sequence[str]
     device: str

@@ -6,13 +6,15 @@ from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from yolor_gp.errors import UserError
-from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.models.network import ClassifierNetwork, DetectionNetwork
 
 BACKBONE = "backbone"
 BOXES = "boxes"
 
+Network = DetectionNetwork | ClassifierNetwork
 
-def modules_to_freeze(network: DetectionNetwork, words: Sequence[str]) -> list[str]:
+
+def modules_to_freeze(network: Network, words: Sequence[str]) -> list[str]:
     """Names of modules that `words` mean, as `named_modules` gives them.
 
     A word is a number N (the first N layers of the model file), `backbone`, the name of a layer in
@@ -23,7 +25,7 @@ def modules_to_freeze(network: DetectionNetwork, words: Sequence[str]) -> list[s
         UserError: For words that mean nothing, and when nothing would be left to train.
     """
     found: dict[str, None] = {}
-    if BOXES in words and not network.has_masks:
+    if BOXES in words and not (isinstance(network, DetectionNetwork) and network.has_masks):
         raise UserError(f"--freeze {BOXES}: only masks would be trained, and there are none")
     for word in words:
         names = _meant(network, word)
@@ -41,7 +43,7 @@ def modules_to_freeze(network: DetectionNetwork, words: Sequence[str]) -> list[s
     return list(found)
 
 
-def _meant(network: DetectionNetwork, word: str) -> list[str]:
+def _meant(network: Network, word: str) -> list[str]:
     layers = network.spec.layers
     if word.isdecimal():
         number = int(word)
