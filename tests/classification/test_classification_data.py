@@ -143,18 +143,29 @@ def made(
         batches.close()
 
 
+def same(one: ClassBatch, other: ClassBatch) -> bool:
+    images = torch.equal(one.images, other.images)
+    return images and torch.equal(one.targets, other.targets) and one.metas == other.metas
+
+
 def test_batches_depend_on_seed_epoch_and_step_alone(data: ClassificationData) -> None:
     before = torch.get_rng_state()
-    here, there = made(data, 0), made(data, 2)
+    batches = made(data, 0)
     assert torch.equal(torch.get_rng_state(), before), "the network's numbers are its own"
-    assert len(here) == 6
-    for one, other in zip(here, there, strict=True):
-        assert torch.equal(one.images, other.images) and torch.equal(one.targets, other.targets)
-        assert one.metas == other.metas
-    for one, other in zip(here[4:], made(data, 0, start=4), strict=True):
-        assert torch.equal(one.images, other.images)
-    assert one.images.dtype == torch.float32 and one.targets.shape == (4, 3)
-    assert torch.allclose(one.targets.sum(1), torch.ones(4))
+    assert len(batches) == 6 and not same(batches[0], batches[1])
+    assert all(map(same, batches, made(data, 0)))
+    assert all(map(same, batches[4:], made(data, 0, start=4)))
+    assert batches[0].images.dtype == torch.float32 and batches[0].targets.shape == (4, 3)
+    assert torch.allclose(batches[0].targets.sum(1), torch.ones(4))
+
+
+@pytest.mark.slow
+def test_processes_make_the_same_batches(data: ClassificationData) -> None:
+    assert all(map(same, made(data, 0), made(data, 2)))
+    broken = Path(data.train.paths[5])
+    broken.write_bytes(b"nothing")
+    with pytest.raises(UserError, match=f"{broken.name}: not an image"):
+        made(data, 2)
 
 
 def test_every_image_is_shown_once(data: ClassificationData) -> None:

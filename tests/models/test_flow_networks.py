@@ -71,9 +71,10 @@ def test_vgg16_has_its_thirteen_convolutions() -> None:
 
 @pytest.mark.parametrize("name", CLASSIFIERS)
 def test_every_classifier_takes_small_and_large_images(name: str) -> None:
-    network = built(name)
-    for size in (32, 250, 256):
-        check_input(network, size)
+    network = built(name).eval()
+    for size in (32, 250):
+        logits = network(torch.empty(2, 3, size, size, device="meta"))
+        assert logits.shape == (2, network.num_classes)
 
 
 def test_sizes_that_do_not_do_are_told() -> None:
