@@ -3,10 +3,12 @@
 #   make demo       train, evaluate and draw on the built-in data set
 #   make test       the default suite          make test-all   with the slow and multi-process tests
 #   make check      lint, types and tests       make test-gpu   what needs a CUDA device
+#   make site       docs/ as a site in build/site
 
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+DOCS_STAMP := $(VENV)/.installed-docs
 
 ifndef PYTHON
 PYTHON := $(shell for python in python3.11 python3.12 python3.13 python3; do \
@@ -14,7 +16,7 @@ PYTHON := $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	&& echo $$python && break; done)
 endif
 
-.PHONY: install demo test test-all test-ddp test-gpu check lint types clean
+.PHONY: install demo test test-all test-ddp test-gpu check lint types site clean
 
 install: $(STAMP)
 
@@ -49,6 +51,13 @@ types: $(STAMP)
 	$(BIN)/mypy yolor_gp tests
 
 check: lint types test
+
+site: $(DOCS_STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+$(DOCS_STAMP): $(STAMP)
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	@touch $@
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from pydantic import BaseModel
 
+import yolor_gp
 from yolor_gp.commands import train_arguments
 from yolor_gp.config.train_config import TrainConfig
 
@@ -40,15 +44,62 @@ def test_every_flag_of_training_is_described_and_no_other() -> None:
     assert described == flags - {"-h"}
 
 
+def anchors(page: Path) -> set[str]:
+    """What the headings of a page are called in links."""
+    headings = re.findall(r"^#+ (.+)$", page.read_text(), flags=re.MULTILINE)
+    return {re.sub(r"[-\s]+", "-", re.sub(r"[^\w\s-]", "", one).lower()) for one in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_and_named_files_exist(page: Path) -> None:
     text = page.read_text()
-    links = re.findall(r"\]\(([^)#]+)\)", text)
-    for link in links:
+    for link in re.findall(r"\]\(([^)\s]+)\)", text):
         if not link.startswith(("http://", "https://")):
-            assert (page.parent / link).exists(), f"{page.name} links to {link}"
+            path, _, anchor = link.partition("#")
+            target = (page.parent / path).resolve() if path else page
+            assert target.exists(), f"{page.name} links to {link}"
+            assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
+            # What the site is built from is docs/ alone.
+            assert page.parent != ROOT / "docs" or target.parent == page.parent, link
     for script in re.findall(r"python ((?:scripts/)?\w+\.py)", text):
         assert (ROOT / script).is_file(), f"{page.name} names {script}"
+
+
+def pages_of(navigation: list[Any]) -> list[str]:
+    """The pages of a navigation or a section of one, in order."""
+    names: list[str] = []
+    for entry in navigation:
+        names += [entry] if isinstance(entry, str) else pages_of(*entry.values())
+    return names
+
+
+def test_every_page_stands_once_in_the_navigation_of_the_site() -> None:
+    navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
+    pages = sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+    assert sorted(pages_of(navigation)) == pages
+
+
+def test_the_reference_of_python_has_every_name() -> None:
+    text = (ROOT / "docs/python-reference.md").read_text()
+    assert sorted(re.findall(r"^::: yolor_gp\.(\w+)$", text, re.MULTILINE)) == sorted(
+        yolor_gp.__all__
+    )
+
+
+@pytest.mark.slow
+def test_the_site_is_built_without_warnings_and_fetches_nothing(tmp_path: Path) -> None:
+    for needed in ("mkdocs", "material", "mkdocstrings"):
+        pytest.importorskip(needed, reason="pip install 'yolor_gp[docs]'")
+    build = [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet"]
+    subprocess.run([*build, "--site-dir", str(tmp_path)], cwd=ROOT, check=True)
+    page = (tmp_path / "python-reference.html").read_text()
+    assert "bit for bit as if it had never stopped" in page
+    for built in [*tmp_path.rglob("*.html"), *tmp_path.rglob("*.css")]:
+        assert not re.search(
+            r"""<(?:script|img|iframe)[^>]+src="?https?:|<link[^>]+stylesheet[^>]+href="?https?:"""
+            r"""|url\(["']?https?:""",
+            built.read_text(),
+        ), built.name
 
 
 def test_every_reference_leads_somewhere() -> None:

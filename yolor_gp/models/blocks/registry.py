@@ -24,7 +24,7 @@ def _square(value: object) -> object:
 # What arguments of a model file may be; the builder checks them before anything is constructed.
 Width = Annotated[int, Field(ge=1, le=65536)]
 Count = Annotated[int, Field(ge=1, le=256)]
-Kernel = Annotated[int, BeforeValidator(_square), Field(ge=1, le=64)]
+Kernel = Annotated[int, Field(ge=1, le=64), BeforeValidator(_square)]
 Padding = Annotated[int, Field(ge=0, le=64)]
 Ratio = Annotated[float, Field(ge=0, le=1)]
 Expansion = Annotated[float, Field(gt=0, le=16)]

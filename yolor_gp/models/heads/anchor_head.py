@@ -64,7 +64,7 @@ class LevelPredictor(nn.Module):
 
 @register("AnchorHead")
 class AnchorHead(DetectionHead):
-    """Levels from fine to coarse, each to A * (5 + C + K) channels [YOLOv5] [YOLOR].
+    """Levels from fine to coarse, each to A * (5 + C + K) channels [YOLOv5, YOLOR].
 
     Per anchor: tx ty tw th, objectness, C classes, K = `masks` coefficients of prototypes made
     from the finest level; no prototypes when `masks` is 0. strides: input pixels per cell of each
