@@ -69,7 +69,8 @@ def pages_of(navigation: list[Any]) -> list[str]:
     """The pages of a navigation or a section of one, in order."""
     names: list[str] = []
     for entry in navigation:
-        names += [entry] if isinstance(entry, str) else pages_of(*entry.values())
+        (inside,) = entry.values() if isinstance(entry, dict) else (entry,)
+        names += [inside] if isinstance(inside, str) else pages_of(inside)
     return names
 
 
