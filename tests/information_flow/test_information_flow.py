@@ -145,11 +145,22 @@ def test_layers_behind_the_border_that_add_nothing_are_named() -> None:
 
 
 def test_a_dominated_pathway_is_named() -> None:
-    names = ("layers.0.paths.0.0", "layers.0.paths.1.0")
-    line = advice(result(layer(names[0], 0.6, gradient=3.0), layer(names[1], 0.4)))[0]
-    assert "pathway 1 is dominated" in line and "3.0 times as large" in line
-    even = advice(result(layer(names[0], 0.6), layer(names[1], 0.59)))[0]
-    assert "no pathway dominates" in even
+    def end(name: str, cka: float, gradient: float) -> LayerFlow:
+        return replace(layer(name, 0.5, gradient=gradient), cka_output=cka)
+
+    earlier = [end("layers.0.paths.0.0", 0.1, 1.0), end("layers.0.paths.1.0", 0.9, 1.0)]
+    short, long = end("layers.1.paths.0.0", 0.8, 3e-3), end("layers.1.paths.1.1", 0.2, 1e-3)
+    inside = end("layers.1.paths.1.0", 0.7, 5e-3)
+    line = advice(result(*earlier, short, inside, long))[0]
+    assert line.startswith(
+        "where pathways last join (layers.1.paths): pathway 0 brings probe 50.0%"
+    )
+    assert "CKA to the output 0.20, mean gradient 3.0e-03" in line
+    assert line.endswith("pathway 0 dominates 1")
+    even = advice(result(short, end("layers.1.paths.1.1", 0.5, 1.0)))[0]
+    assert even.endswith("none dominates")
+    alone = advice(result(short))
+    assert alone == []
 
 
 def test_few_directions_are_a_hint() -> None:

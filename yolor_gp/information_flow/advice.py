@@ -18,7 +18,7 @@ from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow
 from yolor_gp.models.summary import summarize
 
 _SURE = 2.0  # standard errors
-_DOMINATED = 0.05
+_DOMINATES = 2.0  # times as much
 _IDLE = 0.1
 
 
@@ -103,26 +103,39 @@ def _border(result: FlowResult) -> str:
 
 
 def _pathways(result: FlowResult) -> str:
-    by_path: dict[str, list[LayerFlow]] = {}
+    """Where pathways last join: what each brings, and how large its gradients were."""
+    blocks: dict[str, dict[str, list[LayerFlow]]] = {}
     for layer in result.layers:
         if layer.pathway:
-            by_path.setdefault(layer.pathway, []).append(layer)
-    if len(by_path) < 2:
+            block = layer.name[: layer.name.rindex(f".{layer.pathway}.")]
+            blocks.setdefault(block, {}).setdefault(layer.pathway, []).append(layer)
+    joined = [(name, paths) for name, paths in blocks.items() if len(paths) > 1]
+    if not joined:
         return ""
-    means = {path: fmean(layer.probe for layer in found) for path, found in by_path.items()}
-    best, worst = max(means, key=means.__getitem__), min(means, key=means.__getitem__)
-    gap = means[best] - means[worst]
-    words = (
-        f"probes of pathway {best} are {100 * gap:.1f} points above those of pathway {worst} on"
-        " average"
-    )
-    gradients = {path: _mean_gradient(found) for path, found in by_path.items()}
-    strong, weak = gradients[best], gradients[worst]
-    if strong and weak:
-        words += f"; its mean gradient is {strong / weak:.1f} times as large"
-    if gap < _DOMINATED:
-        return f"{words}: no pathway dominates"
-    return f"{words}: pathway {worst} is dominated"
+    name, paths = joined[-1]
+    ends = {path: layers[-1] for path, layers in paths.items()}
+    best = max(ends, key=lambda path: _share(ends[path]))
+    parts = [_brings(path, ends[path], paths[path]) for path in sorted(paths)]
+    dominated = [
+        path for path in ends if _share(ends[best]) > _DOMINATES * max(_share(ends[path]), 0.01)
+    ]
+    verdict = f"pathway {best} dominates {', '.join(dominated)}" if dominated else "none dominates"
+    return f"where pathways last join ({name}): {'; '.join(parts)}: {verdict}"
+
+
+def _share(layer: LayerFlow) -> float:
+    """How much of the output a layer is like; of a detector, how much it knows."""
+    return layer.probe if layer.cka_output is None else layer.cka_output
+
+
+def _brings(path: str, end: LayerFlow, layers: Sequence[LayerFlow]) -> str:
+    gradient = _mean_gradient(layers)
+    parts = [f"probe {100 * end.probe:.1f}%"]
+    if end.cka_output is not None:
+        parts.append(f"CKA to the output {end.cka_output:.2f}")
+    if gradient is not None:
+        parts.append(f"mean gradient {gradient:.1e}")
+    return f"pathway {path} brings {', '.join(parts)}"
 
 
 def _idle(result: FlowResult) -> str:
