@@ -26,7 +26,7 @@ from yolor_gp.information_flow import examine as examine_module
 from yolor_gp.information_flow.advice import _index, advice, shortened
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import open_examined
-from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, pathway_of
+from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, block_of, pathway_of
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.summary import summarize
 from yolor_gp.ops.image_size import ImageSize
@@ -149,8 +149,8 @@ def test_a_dominated_pathway_is_named() -> None:
         return replace(layer(name, 0.5, gradient=gradient), cka_output=cka)
 
     earlier = [end("layers.0.paths.0.0", 0.1, 1.0), end("layers.0.paths.1.0", 0.9, 1.0)]
-    short, long = end("layers.1.paths.0.0", 0.8, 3e-3), end("layers.1.paths.1.1", 0.2, 1e-3)
-    inside = end("layers.1.paths.1.0", 0.7, 5e-3)
+    short, long = end("layers.1.paths.0.0", 0.8, 3e-3), end("layers.1.paths.1.1.conv", 0.2, 1e-3)
+    inside = end("layers.1.paths.1.0.conv", 0.7, 5e-3)
     line = advice(result(*earlier, short, inside, long))[0]
     assert line.startswith(
         "where pathways last join (layers.1.paths): pathway 0 brings probe 50.0%"
@@ -178,6 +178,11 @@ def test_an_unproductive_end_is_left_out() -> None:
     assert [one.block for one in again.layers] == [
         *(one.block for one in spec.layers[:5]), "Classifier"]  # fmt: skip
     assert summarize(again, 32).params == shorter.params[1] < shorter.params[0] / 10
+    better = [
+        replace(one, probe=0.6) if one.name.startswith("layers.6.") else one for one in layers
+    ]
+    longer = shortened(result(*better), spec, 32)
+    assert longer is not None and longer.left_out == 2
     all_needed = [layer(name, 0.5) for name in names]
     assert shortened(result(*all_needed), spec, 32) is None
     assert shortened(result(*layers), load_model_spec("yolor-elan-n"), 64) is None
@@ -190,3 +195,6 @@ def test_an_unproductive_end_is_left_out() -> None:
 )  # fmt: skip
 def test_pathways_by_name(name: str, pathway: str) -> None:
     assert pathway_of(name) == pathway
+    expected = {"layers.2.paths.1.0.conv": "layers.2.paths", "a.branches.0": "a.branches"}
+    if name in expected:
+        assert block_of(name) == expected[name]

@@ -14,7 +14,7 @@ from statistics import fmean
 
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.errors import UserError
-from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow
+from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, block_of
 from yolor_gp.models.summary import summarize
 
 _SURE = 2.0  # standard errors
@@ -54,20 +54,15 @@ def advice(result: FlowResult) -> list[str]:
 
 
 def shortened(result: FlowResult, spec: ModelSpec, size: int) -> Shorter | None:
-    """The model without the layers at its end that are behind the border; None where it has none.
+    """The model without its unproductive end; None where it has none.
 
-    Only of networks whose layers stand in a row.
+    What is left out is behind the border, and its probes are not above those before it by more than
+    chance. Only of networks whose layers stand in a row.
     """
     body = [layer for layer in spec.layers if layer.section == "backbone"]
     if any(layer.sources != (-1,) for layer in spec.layers):
         return None
-    beyond: dict[int, bool] = {}
-    for layer in result.layers:
-        index = _index(layer.name)
-        if index is None:
-            continue  # the classifier itself
-        beyond[index] = beyond.get(index, True) and bool(layer.is_beyond)
-    last_needed = max((k for k, is_beyond in beyond.items() if not is_beyond), default=-1)
+    last_needed = _last_needed(result)
     kept = [layer for layer in body if layer.index <= last_needed]
     if not kept or len(kept) == len(body):
         return None
@@ -82,6 +77,20 @@ def shortened(result: FlowResult, spec: ModelSpec, size: int) -> Shorter | None:
         shorter, len(body) - len(kept), (before.params, after.params),
         (before.gflops, after.gflops),
     )  # fmt: skip
+
+
+def _last_needed(result: FlowResult) -> int:
+    """The last layer of the model file that sees something new, or whose probes are better."""
+    last, best = -1, 0.0
+    for layer in result.layers:
+        index = _index(layer.name)
+        if index is None:
+            continue  # the classifier itself
+        sure = _SURE * _error(best, layer.probe, result.samples)
+        if not layer.is_beyond or layer.probe > best + sure:
+            last = max(last, index)
+        best = max(best, layer.probe)
+    return last
 
 
 def _border(result: FlowResult) -> str:
@@ -107,8 +116,7 @@ def _pathways(result: FlowResult) -> str:
     blocks: dict[str, dict[str, list[LayerFlow]]] = {}
     for layer in result.layers:
         if layer.pathway:
-            block = layer.name[: layer.name.rindex(f".{layer.pathway}.")]
-            blocks.setdefault(block, {}).setdefault(layer.pathway, []).append(layer)
+            blocks.setdefault(block_of(layer.name), {}).setdefault(layer.pathway, []).append(layer)
     joined = [(name, paths) for name, paths in blocks.items() if len(paths) > 1]
     if not joined:
         return ""

@@ -107,5 +107,15 @@ class FlowResult:
 
 def pathway_of(name: str) -> str:
     """The innermost number after `paths`, `pathways` or `branches` in a module's name."""
-    found = _PATHWAY.findall(name)
-    return str(found[-1]) if found else ""
+    found = _innermost(name)
+    return "" if found is None else found[1]
+
+
+def block_of(name: str) -> str:
+    """What is before that number: the same for all pathways that run side by side."""
+    found = _innermost(name)
+    return "" if found is None else name[: found.start(1)].rstrip(".")
+
+
+def _innermost(name: str) -> re.Match[str] | None:
+    return next(reversed(list(_PATHWAY.finditer(name))), None)
