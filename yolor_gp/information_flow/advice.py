@@ -80,17 +80,16 @@ def shortened(result: FlowResult, spec: ModelSpec, size: int) -> Shorter | None:
 
 
 def _last_needed(result: FlowResult) -> int:
-    """The last layer of the model file that sees something new, or whose probes are better."""
-    last, best = -1, 0.0
-    for layer in result.layers:
-        index = _index(layer.name)
-        if index is None:
-            continue  # the classifier itself
-        sure = _SURE * _error(best, layer.probe, result.samples)
-        if not layer.is_beyond or layer.probe > best + sure:
-            last = max(last, index)
-        best = max(best, layer.probe)
-    return last
+    """The last layer of the model file that sees something new, or the first as good as any."""
+    body = [(k, layer) for layer in result.layers if (k := _index(layer.name)) is not None]
+    peak = max((layer.probe for _, layer in body), default=0.0)
+    seeing = [k for k, layer in body if not layer.is_beyond]
+    as_good = [
+        k
+        for k, layer in body
+        if layer.probe >= peak - _SURE * _error(peak, layer.probe, result.samples)
+    ]
+    return max([-1, *seeing, *as_good[:1]])
 
 
 def _border(result: FlowResult) -> str:
