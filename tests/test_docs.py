@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import configparser
+import json
 import re
 import subprocess
 import sys
@@ -63,6 +65,22 @@ def test_links_and_named_files_exist(page: Path) -> None:
             assert page.parent != ROOT / "docs" or target.parent == page.parent, link
     for script in re.findall(r"python ((?:scripts/)?\w+\.py)", text):
         assert (ROOT / script).is_file(), f"{page.name} names {script}"
+
+
+def test_every_extra_is_described_and_no_other() -> None:
+    setup = configparser.ConfigParser()
+    setup.read(ROOT / "setup.cfg")
+    table = (ROOT / "docs/install.md").read_text().split("| extra |")[1].split("\n\n")[0]
+    assert set(re.findall(r"`\[(\w+)\]`", table)) == set(setup["options.extras_require"])
+
+
+def test_the_containers_name_what_exists() -> None:
+    image = (ROOT / "Dockerfile").read_text()
+    assert re.search(r'^ENTRYPOINT \["yolor-gp"\]$', image, re.MULTILINE)
+    assert "yolor-gp =" in (ROOT / "setup.cfg").read_text()
+    surroundings = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    program, target = surroundings["postCreateCommand"].split()
+    assert program == "make" and f"\n{target}:" in (ROOT / "Makefile").read_text()
 
 
 def pages_of(navigation: list[Any]) -> list[str]:
