@@ -19,6 +19,7 @@ EQUAL_WIDTHS = ("Shortcut",)
 # Values for required arguments, by their name; a block with others needs an entry in VARIANTS.
 REQUIRED: dict[str, Any] = {
     "out_channels": 24, "hidden": 8, "growth": 8, "half": 8, "num_classes": 3,
+    "paths": ((1, 3), (2, 5)),
     "anchors": (((10.0, 13.0), (16.0, 30.0)), ((30.0, 61.0), (62.0, 45.0))),
 }  # fmt: skip
 
@@ -51,6 +52,8 @@ VARIANTS: dict[str, list[dict[str, Any]]] = {
     "RepConv": [{"out_channels": 16}, {"stride": 2}, {"out_channels": 16, "groups": 4}],
     "Add": [{"mask_ratio": 0.25}, {"stop_gradient": "block"}, {"stop_gradient": "identity"}],
     "Upsample": [{"mode": "bilinear", "scale": 3}],
+    "MultiPathStage": [{"depth": 2, "stride": 1}],
+    "DenseNetStage": [{"growth": 8, "depth": 2}],
     "AnchorHead": [{"masks": 4}, {"masks": 4, "implicit": False}],
 }
 
