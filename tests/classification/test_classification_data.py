@@ -81,14 +81,16 @@ def test_imagenette_is_called_by_its_words(tmp_path: Path) -> None:
 
 def test_a_pickle_that_asks_for_more_is_refused(tmp_path: Path) -> None:
     write_cifar(tmp_path)
+    written = tmp_path / "never"
 
     class Hostile:
         def __reduce__(self) -> tuple[Any, ...]:
-            return os.system, ("touch /tmp/never",)
+            return os.system, (f"touch {written}",)
 
     (tmp_path / "cifar-10-batches-py" / "test_batch").write_bytes(pickle.dumps(Hostile()))
     with pytest.raises(UserError, match=r"test_batch: not a batch of CIFAR-10.*system"):
         open_data(tmp_path)
+    assert not written.exists()
 
 
 @pytest.mark.parametrize(
