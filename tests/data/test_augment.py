@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 import pytest
@@ -11,17 +13,19 @@ from numpy.typing import NDArray
 
 from tests.data.data_sets import Painted
 from yolor_gp.config.train_config import AugmentConfig
-from yolor_gp.data.augment import photometric
+from yolor_gp.data.augment import compose, photometric
 from yolor_gp.data.augment.affine import draw_affine, is_axis_aligned, warp_scene
+from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.augment.hsv import Gains, draw_gains, grey_before, recolour
 from yolor_gp.data.augment.mixing import copy_paste
 from yolor_gp.data.augment.photometric import Photometric
 from yolor_gp.data.augment.placement import View, nearest_views, place_scene
-from yolor_gp.data.augment.scene import Scene, Tile, mosaic
+from yolor_gp.data.augment.scene import Scene, Tile, mosaic, single
 from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate, no_instances
 from yolor_gp.data.loading.collate import collate, index_maps
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import ImageSize
+from yolor_gp.ops.letterbox import evaluation_letterbox, pad
 from yolor_gp.structures.batch import ImageMeta
 
 
@@ -148,6 +152,36 @@ def test_reduced_tiles_leave_no_gap_between_them() -> None:
         rows, columns = (out[:, :, 0] == 255).any(axis=1), (out[:, :, 0] == 255).any(axis=0)
         for seen in (rows, columns):  # from the first to the last that is seen, all are
             assert seen[np.flatnonzero(seen)[0] : np.flatnonzero(seen)[-1] + 1].all()
+
+
+def test_one_picture_stands_in_the_centre_of_an_input_that_is_not_square() -> None:
+    """Where the letterbox of validation puts it."""
+    size, picture = ImageSize(height=64, width=160), np.full((64, 90, 3), 200, np.uint8)
+    scene = single(Tile(picture, polygons(square(0, 0, 10)), (1.0, 1.0)), size)
+    out = np.empty((*size, 3), np.uint8)
+    found = place_scene(scene, np.eye(3), out)
+    letterbox = evaluation_letterbox((64, 90), size)
+    assert (out == pad(picture, letterbox)).all()
+    assert found.boxes.tolist() == [[letterbox.left, 0, letterbox.left + 10, 10]]
+
+
+def test_mosaics_meet_within_half_a_side_of_the_middle(
+    painted: Painted, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Width by width and height by height, where the input is not square."""
+    size, centres = ImageSize(height=32, width=128), []
+
+    def watched(tiles: Sequence[Tile], given: ImageSize, centre: tuple[int, int]) -> Scene:
+        centres.append(centre)
+        return mosaic(tiles, given, centre)
+
+    monkeypatch.setattr(compose, "mosaic", watched)
+    augmentation = Augmentation(painted.open(size), AugmentConfig(mosaic=1.0))
+    for seed in range(60):
+        augmentation(default_rng(seed), 0, lambda *_: [1, 2, 3], np.empty((3, *size), np.uint8))
+    x, y = np.array(centres).T
+    assert 64 <= x.min() < 80 and 170 < x.max() <= 192
+    assert 16 <= y.min() < 22 and 42 < y.max() <= 48
 
 
 def test_a_scene_out_of_sight_is_grey() -> None:
