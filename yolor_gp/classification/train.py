@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import logging
 from functools import partial
 
 import numpy as np
-import torch
 
 from yolor_gp.analysis.gradient_flow import GradientFlow
 from yolor_gp.classification.examine import examine
@@ -21,22 +19,16 @@ from yolor_gp.classification.task import (
 )
 from yolor_gp.config.classification_config import ClassificationConfig
 from yolor_gp.data.pixels.images import image_size
-from yolor_gp.engine.auto_batch import largest_batch
+from yolor_gp.engine.auto_batch import with_batch
 from yolor_gp.engine.budget import of_length, within_time
-from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
 from yolor_gp.engine.data_check import check_data
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
-from yolor_gp.engine.loggers import check_loggers
-from yolor_gp.engine.precision import Precision, choose_precision, training_device
-from yolor_gp.engine.runs import Run, write_run_files
+from yolor_gp.engine.runs import Run
 from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome
-from yolor_gp.engine.training_run import run_training
+from yolor_gp.engine.training_run import prepare_process, record_and_train
 from yolor_gp.errors import UserError
 from yolor_gp.models.freeze import modules_to_freeze
-from yolor_gp.models.network import ClassifierNetwork
-
-_log = logging.getLogger(__name__)
 
 LARGEST_SIZE = 224
 """In pixels, unless another is asked for: smaller images are not enlarged."""
@@ -51,14 +43,7 @@ def train_classifier(run: Run[ClassificationConfig], context: DistributedContext
         UserError: For whatever is wrong with the settings, the data or the model.
     """
     config = run.config
-    device = training_device(config.device, context.local_rank, context.size)
-    precision = choose_precision(config.precision, device)
-    seed_everything(config.seed)
-    check_loggers(config.log)
-    if config.deterministic:
-        use_deterministic_kernels()
-    if config.batch_size:
-        per_rank_batch_size(config.batch_size, context)
+    device, precision = prepare_process(config, context)
     # What is wrong with the model is told before minutes go into the data.
     if run.resumed is None:
         chosen = chosen_classifier(config, run.start)
@@ -66,62 +51,39 @@ def train_classifier(run: Run[ClassificationConfig], context: DistributedContext
         chosen = resumed_classifier(run.resumed["description"])
     data = _examined(config, context)
     size = config.image_size or natural_size(data.train)
-    config = config.model_copy(update={"image_size": size, "precision": precision.name})
+    config = config.model_copy(update={"image_size": size})
     network, origin = build_network_to_train(chosen, data, config, device)
     check_input(network, size)
     network.freeze(modules_to_freeze(network, config.freeze))
-    if not config.batch_size:
-        images = _fitting_batch(config, data, network, context, device, precision)
-        config = config.model_copy(update={"batch_size": images})
+
+    def task_of(config: ClassificationConfig, context: DistributedContext) -> Task:
+        return classification_task(config, data, network, context, device)
+
+    config = with_batch(config, task_of, precision, device, context)
     if per_rank_batch_size(config.batch_size, context) < 2:
         raise UserError("--batch-size: one image is too little for batch normalisation; use 2")
-    task = classification_task(config, data, network, context, device)
+    task = task_of(config, context)
     if run.resumed is None and config.time:
         epochs = within_time(
             config, task, precision, device, context, validation_images=len(data.val)
         )
         config = of_length(config, epochs)
-    if context.is_main:
-        write_run_files(run, config, network.spec.resolved_yaml, data.fingerprint, context)
-        processes = f", {context.size} processes" if context.size > 1 else ""
-        _log.info(
-            "%s: %s; %d classes, %d training and %d validation images at %d px; batch %d, %d"
-            " epochs, %s on %s%s",
-            config.cfg or config.weights or chosen.spec.name, origin, len(data.train.names),
-            len(data.train), len(data.val), size, config.batch_size,
-            config.recipe.schedule.epochs, precision.name, device, processes,
-        )  # fmt: skip
-    observer = None
-    if config.log_gradients and context.is_main:
-        observer = GradientFlow(network, run.folder / "gradients.json")
-    return run_training(
+    name = config.cfg or config.weights or chosen.spec.name
+    return record_and_train(
+        run,
         task,
         config,
-        run.folder,
+        what=(
+            f"{name}: {origin}; {len(data.train.names)} classes, {len(data.train)} training and"
+            f" {len(data.val)} validation images at {size} px"
+        ),
+        model_yaml=network.spec.resolved_yaml,
+        data=data.fingerprint,
+        observe=GradientFlow,
         context=context,
         device=device,
         precision=precision,
-        resumed=run.resumed,
-        observer=observer,
     )
-
-
-def _fitting_batch(
-    config: ClassificationConfig,
-    data: ClassificationData,
-    network: ClassifierNetwork,
-    context: DistributedContext,
-    device: torch.device,
-    precision: Precision,
-) -> int:
-    """The images of a batch over all processes that fit into their memory."""
-
-    def task_of(images: int) -> Task:
-        alone = config.model_copy(update={"batch_size": images, "workers": 0})
-        return classification_task(alone, data, network, DistributedContext(), device)
-
-    most = config.recipe.optimizer.nominal_batch // context.size
-    return min(context.gather(largest_batch(task_of, precision, device, most))) * context.size
 
 
 def natural_size(images: LabelledImages) -> int:

@@ -19,16 +19,13 @@ from yolor_gp.detection.task import (
     open_data,
     resumed_model,
 )
-from yolor_gp.engine.auto_batch import largest_batch
+from yolor_gp.engine.auto_batch import with_batch
 from yolor_gp.engine.budget import within_time
-from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
 from yolor_gp.engine.distributed.context import DistributedContext, per_rank_batch_size
-from yolor_gp.engine.loggers import check_loggers
-from yolor_gp.engine.precision import Precision, choose_precision, training_device
-from yolor_gp.engine.runs import Run, write_run_files
+from yolor_gp.engine.runs import Run
 from yolor_gp.engine.task import Task
 from yolor_gp.engine.trainer import Outcome
-from yolor_gp.engine.training_run import run_training
+from yolor_gp.engine.training_run import prepare_process, record_and_train
 from yolor_gp.errors import UserError
 from yolor_gp.models.freeze import BOXES, modules_to_freeze
 from yolor_gp.models.network import DetectionNetwork
@@ -42,14 +39,7 @@ _STATISTICS_BATCHES = 4
 def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
     """Train on this process; every process of `context` calls it with the same `run`."""
     config = run.config
-    device = training_device(config.device, context.local_rank, context.size)
-    precision = choose_precision(config.precision, device)
-    seed_everything(config.seed)
-    check_loggers(config.log)
-    if config.deterministic:
-        use_deterministic_kernels()
-    if config.batch_size:
-        per_rank_batch_size(config.batch_size, context)
+    device, precision = prepare_process(config, context)
     # What is wrong with the model is told before minutes go into the data.
     if run.resumed is None:
         chosen = chosen_model(config, run.start)
@@ -64,9 +54,13 @@ def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
     network.freeze(modules_to_freeze(network, config.freeze))
     if BOXES in config.freeze:
         network.anchor_head.freeze_boxes()
-    config = _resolved(config, data, network, precision, context, device)
+
+    def task_of(config: RunConfig, context: DistributedContext) -> Task:
+        return detection_task(config, data, network, context, device)
+
+    config = with_batch(config, task_of, precision, device, context)
     _check_statistics(config, network, context)
-    task = detection_task(config, data, network, context, device)
+    task = task_of(config, context)
     if is_new and config.time:
         epochs = within_time(
             config, task, precision, device, context, validation_images=len(data.val)
@@ -77,49 +71,23 @@ def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
             pretrained=pretrained,
             epochs=epochs,
         )
-        task = detection_task(config, data, network, context, device)  # closes mosaic later now
+        task = task_of(config, context)  # closes mosaic later now
     if is_new and chosen.weights is not None and has_neutral_statistics(network):
         _measure_statistics(task, network, context, device)
     if context.is_main:
         say_recipe(config)
-        write_run_files(run, config, network.spec.resolved_yaml, data.fingerprint, context)
-        headline = _headline(chosen.spec, config, data, origin, precision, device, context)
-        _log.info("%s", headline)
-    observer = None
-    if config.log_gradients and context.is_main:
-        observer = GradientFlow(network, run.folder / "gradients.json")
-    return run_training(
+    return record_and_train(
+        run,
         task,
         config,
-        run.folder,
+        what=_what(chosen.spec, config, data, origin),
+        model_yaml=network.spec.resolved_yaml,
+        data=data.fingerprint,
+        observe=GradientFlow,
         context=context,
         device=device,
         precision=precision,
-        resumed=run.resumed,
-        observer=observer,
     )
-
-
-def _resolved(
-    config: RunConfig,
-    data: DetectionData,
-    network: DetectionNetwork,
-    precision: Precision,
-    context: DistributedContext,
-    device: torch.device,
-) -> RunConfig:
-    """The configuration with `auto` replaced by what it came to."""
-    batch_size = config.batch_size
-    if batch_size == 0:
-        per_process = largest_batch(
-            lambda size: detection_task(
-                config.model_copy(update={"batch_size": size, "workers": 0}),
-                data, network, DistributedContext(), device,
-            ),
-            precision, device, config.recipe.optimizer.nominal_batch // context.size,
-        )  # fmt: skip
-        batch_size = min(context.gather(per_process)) * context.size
-    return config.model_copy(update={"batch_size": batch_size, "precision": precision.name})
 
 
 def _measure_statistics(
@@ -155,21 +123,11 @@ def _check_statistics(
         )
 
 
-def _headline(
-    spec: ModelSpec,
-    config: RunConfig,
-    data: DetectionData,
-    origin: str,
-    precision: Precision,
-    device: torch.device,
-    context: DistributedContext,
-) -> str:
-    processes = f", {context.size} processes" if context.size > 1 else ""
+def _what(spec: ModelSpec, config: RunConfig, data: DetectionData, origin: str) -> str:
+    """What is trained on what, for people."""
     if data.train.has_boxes_only and not config.boxes_only:
         origin += "; boxes only, as the data have no masks"
     return (
         f"{config.cfg or config.weights or spec.name}: {origin}; {len(data.train)} training and"
-        f" {len(data.val)} validation images at {config.image_size} px; batch"
-        f" {config.batch_size}, {config.recipe.schedule.epochs} epochs,"
-        f" {precision.name} on {device}{processes}"
+        f" {len(data.val)} validation images at {config.image_size} px"
     )

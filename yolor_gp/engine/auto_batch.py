@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 import torch
 
+from yolor_gp.config.run_settings import SettingsOfRun
+from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import Precision, to_float32
 from yolor_gp.engine.task import Task
 from yolor_gp.errors import UserError
@@ -14,6 +16,32 @@ CPU_BATCH = 16
 """On a CPU memory is not what limits the batch."""
 
 _SHARE_OF_MEMORY = 0.85
+
+
+def with_batch(
+    config: SettingsOfRun,
+    make_task: Callable[[SettingsOfRun, DistributedContext], Task],
+    precision: Precision,
+    device: torch.device,
+    context: DistributedContext,
+) -> SettingsOfRun:
+    """The settings with precision and batch size as they are; `auto` is what all processes hold.
+
+    make_task: as it would be trained by one process.
+    """
+    images = config.batch_size
+    if images == 0:
+        alone = config.model_copy(update={"workers": 0})
+        per_process = largest_batch(
+            lambda size: make_task(
+                alone.model_copy(update={"batch_size": size}), DistributedContext()
+            ),
+            precision,
+            device,
+            config.recipe.optimizer.nominal_batch // context.size,
+        )
+        images = min(context.gather(per_process)) * context.size
+    return config.model_copy(update={"batch_size": images, "precision": precision.name})
 
 
 def largest_batch(

@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from yolor_gp.config.run_settings import RunSettings
+from yolor_gp.config.run_settings import RunSettings, SettingsOfRun
 from yolor_gp.engine.checkpoints.checkpoint import State
 from yolor_gp.engine.checkpoints.checkpointer import Checkpointer
 from yolor_gp.engine.checkpoints.progress import Progress
-from yolor_gp.engine.distributed.context import DistributedContext, synchronise_batchnorm
+from yolor_gp.engine.checkpoints.reproducible import seed_everything, use_deterministic_kernels
+from yolor_gp.engine.distributed.context import (
+    DistributedContext,
+    per_rank_batch_size,
+    synchronise_batchnorm,
+)
 from yolor_gp.engine.ema import ModelEMA
-from yolor_gp.engine.loggers import LoggedRun, RunLog
+from yolor_gp.engine.loggers import LoggedRun, RunLog, check_loggers
 from yolor_gp.engine.optimizer import build_optimizer
-from yolor_gp.engine.precision import LossScaler, Precision
+from yolor_gp.engine.precision import LossScaler, Precision, choose_precision, training_device
 from yolor_gp.engine.report import SilentReport, TerminalReport
+from yolor_gp.engine.runs import Run, write_run_files
 from yolor_gp.engine.schedule import Schedule
 from yolor_gp.engine.signals import StopRequest
 from yolor_gp.engine.step import Stepper
@@ -24,7 +33,78 @@ from yolor_gp.engine.trainer import Outcome, Trainer, TrainerOptions
 from yolor_gp.engine.training_state import GradientObserver, TrainingState
 from yolor_gp.errors import UserError
 
+_log = logging.getLogger(__name__)
+
 _SMALL_BATCH = 16
+
+
+def prepare_process(
+    config: RunSettings, context: DistributedContext
+) -> tuple[torch.device, Precision]:
+    """The device and the precision of this process, whose random numbers begin anew.
+
+    Raises:
+        UserError: When what the settings ask for is not to be had here.
+    """
+    device = training_device(config.device, context.local_rank, context.size)
+    precision = choose_precision(config.precision, device)
+    seed_everything(config.seed)
+    check_loggers(config.log)
+    if config.deterministic:
+        use_deterministic_kernels()
+    if config.batch_size:
+        per_rank_batch_size(config.batch_size, context)
+    return device, precision
+
+
+def record_and_train(
+    run: Run[SettingsOfRun],
+    task: Task,
+    config: SettingsOfRun,
+    *,
+    what: str,
+    model_yaml: str,
+    data: Mapping[str, str],
+    observe: Callable[[nn.Module, Path], GradientObserver],
+    context: DistributedContext,
+    device: torch.device,
+    precision: Precision,
+) -> Outcome:
+    """Write down what is needed to run it again, say in a line what is trained, and train it.
+
+    Args:
+        run: As every process got it.
+        task: What is trained.
+        config: Resolved: batch size and precision are what they are.
+        what: The model and the data, for people.
+        model_yaml: The model's file, resolved.
+        data: Fingerprints by split.
+        observe: Makes what sees the gradients and writes them to a file at the end.
+        context: This process among those of the run.
+        device: Where the network lies.
+        precision: Of its steps.
+    """
+    if context.is_main:
+        write_run_files(run, config, model_yaml, data, context)
+        processes = f", {context.size} processes" if context.size > 1 else ""
+        _log.info(
+            "%s; batch %d, %d epochs, %s on %s%s",
+            what, config.batch_size, config.recipe.schedule.epochs, precision.name, device,
+            processes,
+        )  # fmt: skip
+    observer = None
+    if config.log_gradients and context.is_main:
+        observer = observe(task.network, run.folder / "gradients.json")
+    return run_training(
+        task,
+        config,
+        run.folder,
+        context=context,
+        device=device,
+        precision=precision,
+        resumed=run.resumed,
+        observer=observer,
+    )
 
 
 def run_training(
