@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -24,6 +25,15 @@ def shared() -> Path:
     if not (folder / "golden").is_dir():
         pytest.skip(f"no {folder.name}/ folder beside the repository (golden numbers, COCO images)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The browser's program."""
+    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
+        if found := shutil.which(name):
+            return found
+    pytest.skip("no Chromium to open pages in")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
-import shutil
-import subprocess
 from pathlib import Path
 
 import pytest
 import torch
 
+from tests.pages import networks_of, opened
 from yolor_gp.analysis.paths.figures import small_networks, source_figure, timestamp_figure
 from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
@@ -24,15 +22,8 @@ def masked(name: str = "prn") -> NetworkPaths:
     return analyse(read_graph(network, torch.empty(2, 3, 8, 8), name=name))
 
 
-def data_of(page: str) -> list[dict[str, object]]:
-    found = re.search(r"const networks = (\[.*\]);\n", page)
-    assert found
-    result: list[dict[str, object]] = json.loads(found[1])
-    return result
-
-
 def test_the_page_holds_every_layer_and_group() -> None:
-    (network,) = data_of(render_report([masked()]))
+    (network,) = networks_of(render_report([masked()]))
     layers = network["layers"]
     assert isinstance(layers, list)
     assert [len(layer["groups"]) for layer in layers] == [2, 2, 2, 1, 1]
@@ -46,7 +37,7 @@ def test_the_page_holds_every_layer_and_group() -> None:
 def test_a_name_cannot_end_the_script() -> None:
     page = render_report([masked("</script><b>")])
     assert "</script><b>" not in page
-    assert data_of(page)[0]["name"] == "</script><b>"
+    assert networks_of(page)[0]["name"] == "</script><b>"
 
 
 def test_figures_show_timestamps_and_sources() -> None:
@@ -70,27 +61,6 @@ row.dispatchEvent(new MouseEvent("mousemove", { bubbles: true, clientX: 20, clie
 document.body.dataset.hovered = document.querySelectorAll(".row.source").length;
 </script>
 """
-
-
-@pytest.fixture(scope="module")
-def chromium() -> str:
-    for name in ("chromium", "chromium-browser", "google-chrome", "chrome"):
-        if found := shutil.which(name):
-            return found
-    pytest.skip("no Chromium to open the page in")
-
-
-def opened(chromium: str, folder: Path, page: str, fragment: str = "") -> str:
-    """The document after its scripts have run."""
-    file = folder / "page.html"
-    file.write_text(page, encoding="utf-8")
-    command = [
-        chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-        "--disable-background-networking", "--disable-sync", f"--user-data-dir={folder / 'user'}",
-        "--dump-dom", f"{file.as_uri()}#{fragment}",
-    ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
-    return done.stdout
 
 
 @pytest.mark.slow

@@ -224,11 +224,14 @@ def test_figures_of_an_evaluation() -> None:
 
 def test_recipes_of_classifiers_are_read() -> None:
     shipped = {file.stem for file in shipped_files("train")}
-    assert {"classify", "flow", "imagenet"} <= shipped
+    assert {"classify", "flow", "flow-small", "imagenet"} <= shipped
     flow = load_classification_recipe("flow")
     rates = [0.1 * decay_factor(flow.schedule, epoch) for epoch in (0, 9, 10, 19, 20, 29)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
     assert flow.schedule.epochs == 30 and flow.ema.decay == 0
+    warm = {"warmup_epochs": 3.0, "warmup_min_steps": 0, "warmup_bias_lr": 0.0}
+    small = load_classification_recipe("flow-small")
+    assert small == flow.model_copy(update={"schedule": flow.schedule.model_copy(update=warm)})
     power = ScheduleConfig(epochs=10, shape="linear", power=4, final_fraction=0)
     assert decay_factor(power, 5) == pytest.approx(1 / 16)
     assert load_classification_recipe("imagenet").optimizer.nominal_batch == 128

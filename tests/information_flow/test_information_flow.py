@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 import cv2
 import numpy as np
@@ -15,6 +17,7 @@ from torchvision.ops import roi_align
 
 import yolor_gp
 from tests.classification.labelled import QUICK, write_folders, write_model
+from tests.pages import networks_of, opened
 from tests.tiny_network import TINY
 from yolor_gp.analysis.flow.observed import layer_names
 from yolor_gp.classification.requests import request_of, train
@@ -22,11 +25,15 @@ from yolor_gp.commands.information_flow import main
 from yolor_gp.config.model_spec import ModelSpec, load_model_spec
 from yolor_gp.data.shapes.outlines import SHAPES
 from yolor_gp.errors import UserError
+from yolor_gp.information_flow import between as between_module
 from yolor_gp.information_flow import examine as examine_module
 from yolor_gp.information_flow.advice import _index, advice, shortened
+from yolor_gp.information_flow.between import compare
+from yolor_gp.information_flow.drawn import drawing_of
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import open_examined
 from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, block_of, pathway_of
+from yolor_gp.information_flow.page import render
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.summary import summarize
 from yolor_gp.ops.image_size import ImageSize
@@ -61,6 +68,14 @@ def test_a_classifier_from_command_to_page(colours: tuple[str, Path], tmp_path: 
     assert np.allclose(cka, cka.T, atol=1e-5) and np.allclose(np.diag(cka), 1, atol=1e-5)
     page = (tmp_path / "flow.html").read_text()
     assert page.count("data:image/png;base64,") == 3 and "has seen more than the image" in page
+    (drawn,) = networks_of(page)
+    rows = drawn["layers"]
+    assert isinstance(rows, list)
+    assert [row["name"] for row in rows] == [layer["name"] for layer in found["layers"]]
+    assert [row["figures"]["probe, %"] for row in rows] == [
+        100 * layer["probe"] for layer in found["layers"]]  # fmt: skip
+    assert rows[0]["figures"]["sees, px"] == 1 and rows[-1]["figures"]["sees, px"] is None
+    assert drawn["border"] == 2
     assert not (tmp_path / "features").exists()
 
 
@@ -112,6 +127,84 @@ def test_objects_are_probed_where_they_are(tmp_path: Path) -> None:
     side = batch.images.shape[-1]
     expected = roi_align(maps, regions, 1, 16 / side, 2, aligned=True).flatten(1)
     assert torch.equal(pooled, expected) and pooled.shape == (len(batch.labels), 2)
+
+
+def test_two_networks_side_by_side(colours: tuple[str, Path], tmp_path: Path) -> None:
+    run, root = colours
+    other = yolor_gp.load_classifier(run).save(tmp_path / "other.pt")
+    words = [run, "--against", str(other), "--data", str(root), "--out", str(tmp_path / "out"),
+             "--batch-size", "8", "--workers", "0", "--device", "cpu"]  # fmt: skip
+    assert main(words) == 0
+    alone = json.loads((tmp_path / "out/flow.json").read_text())
+    beside = json.loads((tmp_path / "out/against-1/flow.json").read_text())
+    between = beside.pop("against")
+    assert beside["layers"] == alone["layers"]  # the same weights
+    assert between["first"] == run and between["second"] == str(other)
+    assert between["rows"] == between["columns"] == [layer["name"] for layer in alone["layers"]]
+    assert np.allclose(np.array(between["cka"], float), np.array(alone["cka"], float), atol=1e-5)
+    page = (tmp_path / "out/flow.html").read_text()
+    assert [network["name"] for network in networks_of(page)] == [run, str(other)]
+    with pytest.raises(UserError, match="is named twice"):
+        main([run, "--against", run, "--data", str(root), "--out", str(tmp_path / "out")])
+
+
+def test_what_was_compared_is_not_compared_again(
+    colours: tuple[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, root = colours
+    torch.manual_seed(1)
+    fresh = yolor_gp.load_classifier(
+        write_model(tmp_path), classes=yolor_gp.load_classifier(run).names
+    ).save(tmp_path / "fresh.pt")
+    first, second = (
+        open_examined(source, str(root), images=100, batch_size=8) for source in (run, fresh)
+    )
+    found = compare(first, second, tmp_path / "between")
+    assert len(found.closest()) == 3 and "against" in str(found)
+    for name, row, value in found.closest():
+        column = found.columns.index(name)
+        assert found.cka[found.rows.index(row)][column] == value
+        assert value == max(line[column] or 0 for line in found.cka)
+    monkeypatch.setattr(between_module, "_pass", None)
+    assert compare(first, second, tmp_path / "between") == found
+    fewer = open_examined(run, str(root), images=10, batch_size=8)
+    with pytest.raises(TypeError):  # other images are another comparison
+        compare(fewer, second, tmp_path / "between")
+    monkeypatch.undo()
+    with pytest.raises(UserError, match="not the same images"):
+        compare(open_examined(run, str(root), images=9, batch_size=8), second, tmp_path / "other")
+
+
+HOVER = """
+<script>
+const row = document.querySelectorAll(".row")[1];
+row.dispatchEvent(new MouseEvent("mousemove", { bubbles: true, clientX: 20, clientY: 20 }));
+const options = [...document.querySelectorAll("#by option")];
+document.body.dataset.options = options.map(option => option.value).join("|");
+document.body.dataset.by = document.getElementById("by").value;
+</script>
+"""
+
+
+@pytest.mark.slow
+def test_the_page_in_a_browser(chromium: str, colours: tuple[str, Path], tmp_path: Path) -> None:
+    run, root = colours
+    examined = open_examined(run, str(root), images=100, batch_size=8)
+    found = examine(examined, tmp_path / "out")
+    page = render([found], drawing_of([examined])).replace("</body>", HOVER + "</body>")
+    name = found.layers[1].name
+    dom = opened(chromium, tmp_path, page, urlencode({"net": run, "layer": name}))
+    assert 'data-by="probe, %"' in dom and "probe, %|saturation, %|CKA to output|sees, px" in dom
+    (selected,) = re.findall(r'<g class="row[^"]* selected[^"]*"[^>]*data-layer="([^"]*)"', dom)
+    assert selected == name
+    tip = re.search(r'<div id="tip"[^>]*>(.*?)</div>', dom, re.DOTALL)
+    assert tip and f"probe, %: {100 * found.layers[1].probe:.3g}" in tip[1]
+    detail = re.search(r'<section id="detail"[^>]*>(.*?)</section>', dom, re.DOTALL)
+    assert detail and "saturation, % <b>" in detail[1]
+    assert dom.count('class="border"') == 1 and "none</text>" not in dom
+    other = opened(chromium, tmp_path, page, urlencode({"by": "saturation, %"}))
+    fills = [re.findall(r'class="box"[^>]*fill="([^"]*)"', each) for each in (dom, other)]
+    assert len(fills[0]) == 3 and fills[0] != fills[1]
 
 
 def test_what_does_not_belong_together(colours: tuple[str, Path], tmp_path: Path) -> None:

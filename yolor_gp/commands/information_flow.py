@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import logging
 import sys
 from collections.abc import Sequence
@@ -10,40 +11,76 @@ from pathlib import Path
 from yolor_gp.analysis.gradient_flow import load_gradients
 from yolor_gp.commands.arguments import Arguments, add_image_size, whole_number
 from yolor_gp.engine.precision import training_device
+from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable, write_json, write_text
 from yolor_gp.information_flow.advice import advice, shortened
+from yolor_gp.information_flow.between import compare
+from yolor_gp.information_flow.drawn import drawing_of
 from yolor_gp.information_flow.examine import examine
-from yolor_gp.information_flow.examined import open_examined
+from yolor_gp.information_flow.examined import Examined, open_examined
+from yolor_gp.information_flow.flow_results import FlowResult
 from yolor_gp.information_flow.page import render
 
 _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Examine, print a table, write figures and page."""
+    """Examine, print tables, write figures and page."""
     options = _parser().parse(arguments)
     folder = Path(options.out)
     check_writable(folder, folder=True)
     gradients = load_gradients(Path(options.gradients)) if options.gradients else None
-    examined = open_examined(
-        options.weights, options.data, images=options.images, size=options.image_size,
-        batch_size=options.batch_size, workers=options.workers,
-        device=training_device(options.device),
-    )  # fmt: skip
-    result = examine(
-        examined, folder, pool=options.pool, gradients=gradients,
-        quiet=not (sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)),
-    )  # fmt: skip
-    print(result.table())
+    networks = _open(options)
+    folders = [folder, *(folder / f"against-{k}" for k in range(1, len(networks)))]
+    drawing = drawing_of(networks, gradients)
+    quiet = not (sys.stderr.isatty() and _log.isEnabledFor(logging.INFO))
+    results, betweens = [], []
+    for k, (examined, place) in enumerate(zip(networks, folders, strict=True)):
+        means = None if k else gradients
+        results.append(examine(examined, place, pool=options.pool, gradients=means, quiet=quiet))
+        print(f"{examined.source}\n{results[-1].table()}")
+        if k:
+            betweens.append(compare(networks[0], examined, place, quiet=quiet))
+            print(betweens[-1])
+    words = _advise(results[0], networks[0], folder)
+    print("\n".join(words))
+    for k, (result, place) in enumerate(zip(results, folders, strict=True)):
+        figures = result.to_json()
+        if k:
+            figures["against"] = betweens[k - 1].to_json()
+        print(f"wrote {write_json(place / 'flow.json', figures, indent=1)}")
+    page = render(results, drawing, words=words, betweens=betweens)
+    print(f"wrote {write_text(folder / 'flow.html', page)}")
+    return 0
+
+
+def _open(options: argparse.Namespace) -> list[Examined]:
+    """The network, and those it is held against.
+
+    Raises:
+        UserError: When one cannot be read, or is named twice.
+    """
+    sources = [options.weights, *options.against]
+    for source in options.against:
+        if sources.count(source) > 1:
+            raise UserError(f"--against {source}: is named twice; name other networks")
+    device = training_device(options.device)
+    return [
+        open_examined(
+            source, options.data, images=options.images, size=options.image_size,
+            batch_size=options.batch_size, workers=options.workers, device=device,
+        )
+        for source in sources
+    ]  # fmt: skip
+
+
+def _advise(result: FlowResult, examined: Examined, folder: Path) -> list[str]:
     words = advice(result)
     shorter = shortened(result, examined.spec, max(examined.size))
     if shorter is not None:
         words.append(str(shorter))
         print(f"wrote {write_text(folder / 'shorter.yaml', shorter.spec.resolved_yaml)}")
-    print("\n".join(words))
-    print(f"wrote {write_json(folder / 'flow.json', result.to_json(), indent=1)}")
-    print(f"wrote {write_text(folder / 'flow.html', render(result, words))}")
-    return 0
+    return words
 
 
 def _parser() -> Arguments:
@@ -56,6 +93,8 @@ def _parser() -> Arguments:
     add = parser.add_argument
     add("weights", help="run folder, .pt, .safetensors, .weights")
     add("--data", required=True, help="of a classifier its folder, of a detector its data YAML")
+    add("--against", nargs="+", default=[], metavar="WEIGHTS",
+        help="other networks, examined on the same data and laid beside it")  # fmt: skip
     add("--out", default="information-flow", metavar="FOLDER", help="to write")
     add(
         "--images", type=whole_number(10), default=5000, metavar="N", help="of either part, at most"

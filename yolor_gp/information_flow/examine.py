@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,22 +16,19 @@ from torch.nn.functional import adaptive_avg_pool2d
 from torchvision.ops import roi_align
 from tqdm import tqdm
 
-from yolor_gp.analysis.flow.cka import MinibatchCKA
+from yolor_gp.analysis.flow.cka import MinibatchCKA, rounded, small_maps
 from yolor_gp.analysis.flow.observed import layer_names, observed
 from yolor_gp.analysis.flow.probe import probe_accuracy
 from yolor_gp.analysis.flow.receptive_field import LayerField, receptive_fields
 from yolor_gp.analysis.flow.saturation import Covariance, samples_of
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.errors import UserError
-from yolor_gp.files import write_json
 from yolor_gp.information_flow.examined import Batch, Examined, Part
 from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, pathway_of
+from yolor_gp.information_flow.kept import Kept, key_of
 
 _CELLS = 256
 """Of an image, that count for the covariance; of larger maps a regular grid."""
-
-_CKA_SIDE = 8
-"""Maps are averaged to so many cells a side before they are compared, where they are larger."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +69,7 @@ def examine(
         UserError: When the folder cannot be written, or the data are too few to learn from.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    key = _key(examined, pool)
-    known = _Kept(folder / "progress.json", key)
+    known = Kept(folder / "progress.json", key_of(examined, pool))
     if "statistics" not in known.values:
         known.keep("statistics", vars(_first_pass(examined, folder, pool, quiet)))
     if "tested" not in known.values:
@@ -138,16 +132,15 @@ def _first_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> Sta
         layers = list(outputs)
         for name, output in outputs.items():
             covariance.setdefault(name, Covariance()).add(samples_of(output, _CELLS))
-        compared = [_small(output) for output in outputs.values()]
+        compared = [small_maps(output) for output in outputs.values()]
         cka.add(compared if logits is None else [*compared, logits])
     if not layers:
         raise UserError("no images to examine; name more with --images")
-    matrix = [[None if np.isnan(v) else round(v, 6) for v in row] for row in cka.matrix().tolist()]
     return Statistics(
         layers,
         [int(covariance[name].matrix().shape[0]) for name in layers],
         [covariance[name].saturation() for name in layers],
-        matrix,
+        rounded(cka.matrix()),
     )
 
 
@@ -181,10 +174,9 @@ def _run(examined: Examined, folder: Path, part: Part, pool: int, quiet: bool) -
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     network, labels = examined.network, []
-    device = next(network.parameters()).device
     with observed(network, layer_names(network)) as outputs:
         for batch in tqdm(examined.batches(part), part, disable=quiet):
-            logits = examined.run(batch.images.to(device).float() / 255)
+            logits = examined.see(batch)
             for name, output in outputs.items():
                 with (place / f"{name}.f32").open("ab") as file:
                     file.write(_pooled(output, batch, pool).cpu().numpy().tobytes())
@@ -205,41 +197,8 @@ def _pooled(output: Tensor, batch: Batch, pool: int) -> Tensor:
     return found.flatten(1)
 
 
-def _small(output: Tensor) -> Tensor:
-    if output.dim() == 2 or max(output.shape[2:]) <= _CKA_SIDE:
-        return output
-    return adaptive_avg_pool2d(output.float(), _CKA_SIDE)
-
-
 def _features(folder: Path, part: Part, name: str) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
     place = folder / "features" / part
     labels: NDArray[np.int64] = np.load(place / "labels.npy", allow_pickle=False)
     values = np.fromfile(place / f"{name}.f32", np.float32)
     return values.reshape(len(labels), -1), labels
-
-
-def _key(examined: Examined, pool: int) -> str:
-    """Another one as soon as anything that decides the results has changed."""
-    digest = hashlib.sha256(f"{examined.size} {pool} {examined.fingerprint}".encode())
-    for tensor in examined.network.state_dict().values():
-        digest.update(tensor.cpu().contiguous().numpy().tobytes())
-    return digest.hexdigest()
-
-
-class _Kept:
-    """Results in a file, as they come; forgotten when they are another examination's."""
-
-    def __init__(self, file: Path, key: str) -> None:
-        self._file, self._key = file, key
-        self.values: dict[str, Any] = {}
-        try:
-            content = json.loads(file.read_text(encoding="utf-8"))
-            if content["key"] == key:
-                self.values = content["values"]
-        except (OSError, ValueError, KeyError, TypeError):
-            pass
-
-    def keep(self, name: str, value: Any) -> None:
-        """Write it with all others."""
-        self.values[name] = value
-        write_json(self._file, {"key": self._key, "values": self.values})

@@ -71,6 +71,11 @@ class Examined:
     is_classifier: bool
     fingerprint: str
 
+    def see(self, batch: Batch) -> Tensor | None:
+        """Run a batch through the network; gives the logits of a classifier."""
+        device = next(self.network.parameters()).device
+        return self.run(batch.images.to(device).float() / 255)
+
 
 def open_examined(
     source: str | Path,

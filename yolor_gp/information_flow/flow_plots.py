@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
+from yolor_gp.information_flow.between import Between
 from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow
 from yolor_gp.visualize.plots import Target, new_panels, save_figure
 
@@ -45,15 +46,49 @@ def plot_gradients(result: FlowResult, path: Target) -> None:
 
 def plot_cka(result: FlowResult, path: Target) -> None:
     """The heat map of every pair of layers."""
-    side = min(4 + 0.12 * len(result.layers), 14.0)
-    figure, (axes,) = new_panels(1, 1, (side + 1, side))
-    matrix = np.array([[np.nan if v is None else v for v in row] for row in result.cka])
+    names = [layer.name for layer in result.layers]
+    _heat_map(result.cka, names, names, "linear CKA of layers", path)
+
+
+def plot_between(between: Between, path: Target) -> None:
+    """The heat map of the layers of two networks."""
+    title = f"linear CKA: {between.first} (up) and {between.second} (right)"
+    _heat_map(between.cka, between.rows, between.columns, title, path)
+
+
+def plot_side_by_side(results: Sequence[FlowResult], path: Target) -> None:
+    """Probe accuracy of several networks by the share of their layers that has been run."""
+    figure, (axes,) = new_panels(1, 1, (10.0, 4.5))
+    for number, result in enumerate(results):
+        depth = np.linspace(0, 100, len(result.layers))
+        colour = _COLOURS[number % len(_COLOURS)]
+        probes = [100 * layer.probe for layer in result.layers]
+        axes.plot(depth, probes, marker="o", markersize=3, color=colour, label=result.source)
+        if result.accuracy is not None:
+            axes.axhline(100 * result.accuracy, color=colour, linestyle="--")
+    axes.set_xlabel("layers run, %")
+    axes.set_title("accuracy of probes, %", fontsize=10)
+    axes.legend(fontsize=8, frameon=False)
+    axes.grid(alpha=0.3)
+    save_figure(figure, path)
+
+
+def _heat_map(
+    values: Sequence[Sequence[float | None]],
+    rows: Sequence[str],
+    columns: Sequence[str],
+    title: str,
+    path: Target,
+) -> None:
+    high, wide = (min(4 + 0.12 * len(names), 14.0) for names in (rows, columns))
+    figure, (axes,) = new_panels(1, 1, (wide + 1, high))
+    matrix = np.array([[np.nan if v is None else v for v in row] for row in values])
     image = axes.imshow(matrix, vmin=0, vmax=1, cmap="magma", origin="lower")
     figure.colorbar(image, ax=axes, shrink=0.8)
     axes.grid(visible=False)
-    axes.set_title("linear CKA of layers", fontsize=10)
-    _names(axes, result)
-    axes.set_yticks(range(len(result.layers)), _labels(result), fontsize=_font(result))
+    axes.set_title(title, fontsize=10)
+    axes.set_xticks(range(len(columns)), _labels(columns), rotation=90, fontsize=_font(columns))
+    axes.set_yticks(range(len(rows)), _labels(rows), fontsize=_font(rows))
     save_figure(figure, path)
 
 
@@ -75,7 +110,8 @@ def _finish(axes: Axes, result: FlowResult, title: str) -> None:
     if border is not None:
         place = result.layers.index(border)
         axes.axvline(place - 0.5, color="black", linestyle=":", label="border layer")
-    _names(axes, result)
+    names = [layer.name for layer in result.layers]
+    axes.set_xticks(range(len(names)), _labels(names), rotation=90, fontsize=_font(names))
     axes.set_title(title, fontsize=10)
     if axes.get_legend_handles_labels()[1]:
         axes.legend(fontsize=8, frameon=False)
@@ -86,14 +122,9 @@ def _pathways(result: FlowResult) -> list[str]:
     return sorted({layer.pathway for layer in result.layers})
 
 
-def _names(axes: Axes, result: FlowResult) -> None:
-    labels = _labels(result)
-    axes.set_xticks(range(len(labels)), labels, rotation=90, fontsize=_font(result))
+def _labels(names: Sequence[str]) -> list[str]:
+    return [name.removeprefix("layers.") for name in names]
 
 
-def _labels(result: FlowResult) -> Sequence[str]:
-    return [layer.name.removeprefix("layers.") for layer in result.layers]
-
-
-def _font(result: FlowResult) -> float:
-    return 7 if len(result.layers) <= 40 else 4
+def _font(names: Sequence[str]) -> float:
+    return 7 if len(names) <= 40 else 4

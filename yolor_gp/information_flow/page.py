@@ -1,4 +1,4 @@
-"""One page of a network examined."""
+"""One page of networks examined: drawn layer by layer, with pictures and every figure."""
 
 from __future__ import annotations
 
@@ -6,35 +6,76 @@ from collections.abc import Sequence
 from html import escape
 
 from yolor_gp.analysis.flow.receptive_field import in_words
+from yolor_gp.analysis.paths.report import render_report
+from yolor_gp.information_flow.between import Between
+from yolor_gp.information_flow.drawn import Drawing
 from yolor_gp.information_flow.flow_plots import (
+    plot_between,
     plot_cka,
     plot_gradients,
     plot_probes,
     plot_saturation,
+    plot_side_by_side,
 )
 from yolor_gp.information_flow.flow_results import FlowResult
-from yolor_gp.visualize.page import picture, section, table, whole_page
+from yolor_gp.visualize.page import picture, section, table
 
 
-def render(result: FlowResult, words: Sequence[str] = ()) -> str:
-    """HTML that fetches nothing; `words`: what it says to a designer."""
+def render(
+    results: Sequence[FlowResult],
+    drawing: Drawing,
+    *,
+    words: Sequence[str] = (),
+    betweens: Sequence[Between] = (),
+) -> str:
+    """HTML that fetches nothing.
+
+    Args:
+        results: The network, and those it is held against.
+        drawing: The same to draw.
+        words: What it says to a designer.
+        betweens: The network against each of the others.
+    """
+    body = []
+    if words:
+        body.append(section("Advice", "".join(f"<p>{escape(line)}.</p>" for line in words)))
+    if len(results) > 1:
+        drawn = picture(lambda file: plot_side_by_side(results, file), "by depth")
+        body.append(section("Probes of all networks", drawn))
+    for between in betweens:
+        drawn = picture(lambda file, pair=between: plot_between(pair, file), str(between))  # type: ignore[misc]
+        body.append(section(f"CKA with {between.second}", drawn))
+    for result in results:
+        body += _of_network(result, f" of {result.source}" if len(results) > 1 else "")
+    return render_report(
+        drawing.networks, measured=drawing.measured, findings=drawing.findings(results),
+        title=f"Information flow: {results[0].source}", lead=_lead(results[0]),
+        sections="\n".join(body),
+    )  # fmt: skip
+
+
+def _lead(result: FlowResult) -> str:
     what = "images" if result.is_classifier else "objects"
     own = "" if result.accuracy is None else f", right on {100 * result.accuracy:.1f}% of them"
-    lead = (
-        f"{len(result.layers)} layers at {result.size} px, {result.classes} classes of {what}{own}"
+    return (
+        f"{len(result.layers)} layers at {result.size} px, {result.classes} classes of {what}{own}."
     )
-    body = [
-        f"<h1>{escape(result.source)}</h1><p class='lead'>{escape(lead)}</p>",
-        section("Advice", "".join(f"<p>{escape(line)}.</p>" for line in words)) if words else "",
-        section("Probes", picture(lambda file: plot_probes(result, file), "by layer")),
-        section("Saturation", picture(lambda file: plot_saturation(result, file), "by layer")),
+
+
+def _of_network(result: FlowResult, whose: str) -> list[str]:
+    parts = [
+        ("Probes", plot_probes, "by layer"),
+        ("Saturation", plot_saturation, "by layer"),
+        ("Gradients", plot_gradients, "by layer and pathway"),
+        ("CKA", plot_cka, "of every pair"),
     ]
-    if any(layer.gradient for layer in result.layers):
-        drawn = picture(lambda file: plot_gradients(result, file), "by layer and pathway")
-        body.append(section("Gradients", drawn))
-    body.append(section("CKA", picture(lambda file: plot_cka(result, file), "of every pair")))
-    body.append(section("Figures", _figures(result)))
-    return whole_page(f"Information flow: {result.source}", "\n".join(body))
+    if not any(layer.gradient for layer in result.layers):
+        parts.pop(2)
+    body = [
+        section(f"{title}{whose}", picture(lambda file, draw=draw: draw(result, file), words))  # type: ignore[misc]
+        for title, draw, words in parts
+    ]
+    return [*body, section(f"Figures{whose}", _figures(result))]
 
 
 def _figures(result: FlowResult) -> str:

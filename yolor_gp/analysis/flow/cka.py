@@ -10,13 +10,18 @@ and CKA is the sum of HSIC_1(K, L) over batches, divided by the roots of those o
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
 
 LEAST_BATCH = 4
 """Images below which HSIC_1 is not defined."""
+
+_MOST_CELLS = 8
+"""Cells a side of a map that is compared; of a larger one they are averages."""
 
 
 class MinibatchCKA:
@@ -46,6 +51,18 @@ class MinibatchCKA:
         """f64[rows, columns], 1 for the same up to rotation and scale; NaN for constant layers."""
         scale = torch.outer(self._rows.clamp(min=0).sqrt(), self._columns.clamp(min=0).sqrt())
         return torch.where(scale > 0, self._cross / scale, torch.nan)
+
+
+def small_maps(output: Tensor) -> Tensor:
+    """What is compared of what a layer gives: maps [B, C, H, W] averaged to at most 8 x 8 cells."""
+    if output.dim() == 2 or max(output.shape[2:]) <= _MOST_CELLS:
+        return output
+    return adaptive_avg_pool2d(output.float(), _MOST_CELLS)
+
+
+def rounded(matrix: Tensor) -> list[list[float | None]]:
+    """For files: six digits, None instead of NaN."""
+    return [[None if math.isnan(v) else round(v, 6) for v in row] for row in matrix.tolist()]
 
 
 def _grams(layers: Sequence[Tensor]) -> Tensor:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from html import escape
 from importlib import resources
 from typing import Any
@@ -15,23 +17,68 @@ from yolor_gp.analysis.paths.path_results import GroupPaths, LayerPaths, Network
 MeasuredGradients = Mapping[str, Mapping[str, Sequence[float]]]
 
 
+@dataclass(frozen=True)
+class Findings:
+    """What else is known of a network's layers, for the page to colour them by and to tell.
+
+    Attributes:
+        figures: What a figure is called -> name of a layer -> its value, None where it has none.
+        border: Name of the layer before which a line is drawn, None for none.
+    """
+
+    figures: Mapping[str, Mapping[str, float | None]] = field(default_factory=dict)
+    border: str | None = None
+
+    def of(self, layer: str) -> dict[str, float | None]:
+        """All figures of a layer."""
+        return {name: values[layer] for name, values in self.figures.items() if layer in values}
+
+
+_NOTHING = Findings()
+
+
 def render_report(
     networks: Sequence[NetworkPaths],
     *,
     figures: Sequence[NetworkPaths] = (),
     measured: MeasuredGradients | None = None,
+    findings: Mapping[str, Findings] | None = None,
+    title: str = "Gradient paths",
+    lead: str = "",
+    sections: str = "",
 ) -> str:
     """The page: `networks` side by side; `figures` drawn as in Figs. 7 and 8 [GP].
 
-    measured: gradients of a training, shown beside the static picture.
+    Args:
+        networks: To draw.
+        figures: Small ones.
+        measured: Gradients of a training, shown beside the static picture.
+        findings: What else is known, by name of the network.
+        title: Of the page, as text.
+        lead: What stands before the explanation of the drawing, as text.
+        sections: HTML that follows.
     """
     page = resources.files("yolor_gp.analysis.paths").joinpath("report.html").read_text("utf-8")
-    data = [_network(paths, (measured or {}).get(paths.graph.name, {})) for paths in networks]
+    data = [
+        _network(
+            paths,
+            (measured or {}).get(paths.graph.name, {}),
+            (findings or {}).get(paths.graph.name, _NOTHING),
+        )
+        for paths in networks
+    ]
     # "</script>" in a name must not end the script element.
     text = json.dumps(data, separators=(",", ":")).replace("</", "<\\/")
     drawn = "".join(_figure_section(paths) for paths in figures)
-    page = page.replace("<!--figures-->", drawn)
-    return page.replace("/*data*/[]", text)
+    parts = {
+        "<!--title-->": escape(title),
+        "<!--lead-->": escape(f"{lead} ") if lead else "",
+        "<!--figures-->": drawn,
+        "<!--sections-->": sections,
+        "/*data*/[]": text,
+    }
+    # At once: what is put in may look like a mark itself.
+    return re.sub("|".join(map(re.escape, parts)), lambda mark: parts[mark[0]], page)
 
 
 def _figure_section(paths: NetworkPaths) -> str:
@@ -46,15 +93,22 @@ def _figure_section(paths: NetworkPaths) -> str:
     )
 
 
-def _network(paths: NetworkPaths, measured: Mapping[str, Sequence[float]]) -> dict[str, Any]:
+def _network(
+    paths: NetworkPaths, measured: Mapping[str, Sequence[float]], findings: Findings
+) -> dict[str, Any]:
     total = paths.total
+    names = [layer.layer.name for layer in paths.layers]
     return {
         "name": paths.graph.name,
         "longestShortest": total.longest_shortest,
         "longest": total.longest,
         "combinations": total.combinations,
         "sources": total.sources,
-        "layers": [_layer(paths, layer, measured) for layer in paths.layers],
+        "border": names.index(findings.border) if findings.border in names else None,
+        "layers": [
+            {**_layer(paths, layer, measured), "figures": findings.of(layer.layer.name)}
+            for layer in paths.layers
+        ],
     }
 
 
