@@ -15,7 +15,8 @@ from benchmarks.inputs import NUM_CLASSES, Array, instances
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
-from yolor_gp.structures.batch import MASK_STRIDE, Batch, ImageMeta, Targets
+from yolor_gp.structures.batch import Batch, Targets
+from yolor_gp.structures.sample import MASK_STRIDE, ImageMeta
 
 WIDTHS = {"yolov5n-seg": 0.25, "yolov5s-seg": 0.5, "yolov5l-seg": 1.0}
 DEPTHS = {"yolov5n-seg": 0.33, "yolov5s-seg": 0.33, "yolov5l-seg": 1.0}

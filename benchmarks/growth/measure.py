@@ -35,7 +35,8 @@ from yolor_gp.evaluation.coco_format import image_result, prepare_truth
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
-from yolor_gp.ops.letterbox import boxes_to_letterbox, evaluation_letterbox
+from yolor_gp.ops.boxes import boxes_to_letterbox
+from yolor_gp.ops.letterbox import evaluation_letterbox
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
 
 MODEL = "yolov5n-seg"

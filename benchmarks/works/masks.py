@@ -16,7 +16,8 @@ from benchmarks.inputs import FRAME, Array, instances, prototypes
 from benchmarks.settings import Settings
 from benchmarks.timing import Run, Timed, timed
 from benchmarks.work import Target, Work
-from yolor_gp.ops.letterbox import boxes_to_letterbox, evaluation_letterbox
+from yolor_gp.ops.boxes import boxes_to_letterbox
+from yolor_gp.ops.letterbox import evaluation_letterbox
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
 
 

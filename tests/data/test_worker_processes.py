@@ -123,6 +123,16 @@ def test_workers_import_nothing_that_lies_in_the_working_folder(
     assert same(make(dataset, workers=2).epoch(0), make(dataset).epoch(0))
 
 
+def test_workers_do_without_torch(painted: Painted) -> None:
+    """Its import takes ten times as long as all the rest of a worker's beginning."""
+    before = set(children(os.getpid()))
+    batches = make(painted.open(64), workers=1).epoch(0)
+    next(batches)
+    (helper,) = set(children(os.getpid())) - before
+    for process in (helper, *children(helper)):
+        assert "libtorch" not in Path(f"/proc/{process}/maps").read_text()
+
+
 def test_labels_are_not_pickled(painted: Painted) -> None:
     dataset = painted.open(64)
     assert len(pickle.dumps(dataset)) < 2000

@@ -14,8 +14,8 @@ from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.join import join
 from yolor_gp.detection.views import View, Views
 from yolor_gp.errors import UserError
+from yolor_gp.ops.boxes import boxes_to_letterbox
 from yolor_gp.ops.image_size import ImageSize
-from yolor_gp.ops.letterbox import boxes_to_letterbox
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
 
 SIZE = (500, 800)

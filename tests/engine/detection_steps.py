@@ -17,7 +17,8 @@ from yolor_gp.engine.task import Task
 from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import DetectionNetwork
-from yolor_gp.structures.batch import Batch, ImageMeta, Targets
+from yolor_gp.structures.batch import Batch, Targets
+from yolor_gp.structures.sample import ImageMeta
 
 SIDE = 64
 NAMES = ("a", "b", "c")

@@ -28,11 +28,12 @@ from yolor_gp.engine.precision import choose_precision
 from yolor_gp.evaluation.coco_evaluator import CocoEvaluator
 from yolor_gp.models.heads.anchor_head import anchor_candidates
 from yolor_gp.ops.letterbox import evaluation_letterbox
-from yolor_gp.structures.batch import Batch, ImageMeta, Targets
+from yolor_gp.structures.batch import Batch, Targets
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.detections import BoxMasks
 from yolor_gp.structures.ground_truth import GroundTruth
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
+from yolor_gp.structures.sample import ImageMeta
 
 IMAGES, SIZE = 7, 64
 

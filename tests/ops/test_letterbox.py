@@ -9,10 +9,9 @@ import numpy as np
 import pytest
 import torch
 
+from yolor_gp.ops.boxes import boxes_to_letterbox, boxes_to_original
 from yolor_gp.ops.letterbox import (
     Letterbox,
-    boxes_to_letterbox,
-    boxes_to_original,
     evaluation_letterbox,
     letterbox_geometry,
     pad,

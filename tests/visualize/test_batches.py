@@ -2,8 +2,9 @@ from __future__ import annotations
 
 import torch
 
-from yolor_gp.structures.batch import Batch, ImageMeta, Targets
+from yolor_gp.structures.batch import Batch, Targets
 from yolor_gp.structures.detections import Detections, PrototypeMasks
+from yolor_gp.structures.sample import ImageMeta
 from yolor_gp.visualize.batches import (
     labelled_batch,
     predictions_against_truth,

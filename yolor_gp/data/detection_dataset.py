@@ -18,9 +18,8 @@ from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.letterbox import evaluation_letterbox, resize
-from yolor_gp.structures.batch import ImageMeta
 from yolor_gp.structures.ground_truth import GroundTruth
-from yolor_gp.structures.sample import Polygons, Sample
+from yolor_gp.structures.sample import ImageMeta, Polygons, Sample
 
 RECENT_BYTES = 512 * 2**20
 """Without a RAM cache this much of the pictures last read stays in memory, for mosaics."""

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolor_gp.errors import UserError
+from yolor_gp.ops.boxes import boxes_to_original
 from yolor_gp.ops.image_size import ImageSize
-from yolor_gp.ops.letterbox import Letterbox, boxes_to_original, evaluation_letterbox, place
+from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
 from yolor_gp.structures.detections import BoxMasks, Detections
 
 Window = tuple[int, int, int, int]

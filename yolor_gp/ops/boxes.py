@@ -13,6 +13,8 @@ from typing import Literal, TypeAlias
 import torch
 from torch import Tensor
 
+from yolor_gp.ops.letterbox import Letterbox
+
 
 def xyxy_to_cxcywh(boxes: Tensor) -> Tensor:
     """Corners to centre and size: (..., 4) -> (..., 4), same units."""
@@ -47,6 +49,23 @@ def area(boxes: Tensor) -> Tensor:
     """Areas of xyxy boxes, 0 for inverted ones: (..., 4) -> (...)."""
     size = (boxes[..., 2:4] - boxes[..., :2]).clamp(min=0)
     return size[..., 0] * size[..., 1]
+
+
+def boxes_to_letterbox(boxes: Tensor, letterbox: Letterbox) -> Tensor:
+    """xyxy boxes of the original image -> of the padded one: (..., 4) -> (..., 4)."""
+    scale, offset = _per_corner(boxes, letterbox)
+    return boxes * scale + offset
+
+
+def boxes_to_original(boxes: Tensor, letterbox: Letterbox) -> Tensor:
+    """xyxy boxes of the padded image -> of the original one, cut to it: (..., 4) -> (..., 4)."""
+    scale, offset = _per_corner(boxes, letterbox)
+    height, width = letterbox.original_size
+    return clip((boxes - offset) / scale, height, width)
+
+
+def _per_corner(boxes: Tensor, letterbox: Letterbox) -> tuple[Tensor, Tensor]:
+    return boxes.new_tensor(letterbox.scale * 2), boxes.new_tensor(letterbox.offset * 2)
 
 
 def _join(first: Tensor, second: Tensor) -> Tensor:

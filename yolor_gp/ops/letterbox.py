@@ -8,9 +8,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
-
-from yolor_gp.ops.boxes import clip
 
 PADDING_GREY = 114
 """YOLOv5's padding colour."""
@@ -143,20 +140,3 @@ def pad(
     top, left = letterbox.top, letterbox.left
     padded[top : top + height, left : left + width] = scaled
     return padded
-
-
-def boxes_to_letterbox(boxes: Tensor, letterbox: Letterbox) -> Tensor:
-    """xyxy boxes of the original image -> of the padded one: (..., 4) -> (..., 4)."""
-    scale, offset = _per_corner(boxes, letterbox)
-    return boxes * scale + offset
-
-
-def boxes_to_original(boxes: Tensor, letterbox: Letterbox) -> Tensor:
-    """xyxy boxes of the padded image -> of the original one, cut to it: (..., 4) -> (..., 4)."""
-    scale, offset = _per_corner(boxes, letterbox)
-    height, width = letterbox.original_size
-    return clip((boxes - offset) / scale, height, width)
-
-
-def _per_corner(boxes: Tensor, letterbox: Letterbox) -> tuple[Tensor, Tensor]:
-    return boxes.new_tensor(letterbox.scale * 2), boxes.new_tensor(letterbox.offset * 2)

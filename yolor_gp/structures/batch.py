@@ -10,20 +10,7 @@ from torch import Tensor
 
 from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.checks import check_tensor
-from yolor_gp.structures.letterbox import Letterbox
-
-MASK_STRIDE = 4
-"""Prototypes and index maps have a quarter of the input's height and width."""
-
-
-@dataclass(frozen=True)
-class ImageMeta:
-    """Where an image comes from. `letterbox` is None for augmented (mosaic) images."""
-
-    image_id: int
-    path: str
-    original_size: tuple[int, int]
-    letterbox: Letterbox | None = None
+from yolor_gp.structures.sample import MASK_STRIDE, ImageMeta
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from yolor_gp.ops.letterbox import boxes_to_original
+from yolor_gp.ops.boxes import boxes_to_original
 from yolor_gp.ops.masks import masks_in_boxes, prototype_crop
 from yolor_gp.ops.rle import Rle, encode
 from yolor_gp.ops.run_lengths import Runs, runs_of, runs_of_windows

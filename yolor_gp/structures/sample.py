@@ -8,10 +8,23 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.structures.batch import ImageMeta
+from yolor_gp.structures.letterbox import Letterbox
 
 Polygons: TypeAlias = tuple[NDArray[np.float32], ...]
 """The rings of one object, each f32[K, 2] of x, y in pixels."""
+
+MASK_STRIDE = 4
+"""Prototypes and index maps have a quarter of the input's height and width."""
+
+
+@dataclass(frozen=True)
+class ImageMeta:
+    """Where an image comes from. `letterbox` is None for augmented (mosaic) images."""
+
+    image_id: int
+    path: str
+    original_size: tuple[int, int]
+    letterbox: Letterbox | None = None
 
 
 @dataclass(frozen=True)

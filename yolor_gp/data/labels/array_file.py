@@ -1,8 +1,8 @@
 """Named flat arrays in one safetensors file: written atomically, opened as a memory map.
 
-Opened as torch's tensors, which lie in the map: 370 MB in a millisecond, in memory that processes
-share. (As numpy's own arrays safetensors would read them whole: 0.9 s, and once for each process;
-`np.load` cannot map the members of an .npz at all.)
+370 MB are opened in a millisecond, in memory that processes share. (safetensors would read them
+whole: 0.9 s, and once for each process; as torch's tensors it maps them, but processes that load
+pictures do without torch; `np.load` cannot map the members of an .npz at all.)
 """
 
 from __future__ import annotations
@@ -18,6 +18,9 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from yolor_gp.files import whole_file
+
+_TYPES = {"BOOL": "?", "U8": "u1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
+"""Of safetensors' names for types, those that tables have."""
 
 
 def write_arrays(path: Path, arrays: Mapping[str, NDArray[Any]], notes: Mapping[str, Any]) -> None:
@@ -39,11 +42,18 @@ def read_arrays(path: Path) -> tuple[dict[str, NDArray[Any]], dict[str, Any]]:
         ValueError: When the file is damaged.
     """
     try:
-        with safetensors.safe_open(path, framework="pt") as opened:
-            notes = json.loads((opened.metadata() or {})["notes"])
-            arrays = {name: opened.get_tensor(name).numpy() for name in opened.keys()}  # noqa: SIM118
+        with safetensors.safe_open(path, framework="numpy"):  # refuses a damaged header
+            content = np.asarray(np.memmap(path, mode="r"))
+        begin = 8 + int(content[:8].view("<u8")[0])
+        header = json.loads(bytes(content[8:begin]))
+        notes = json.loads(header.pop("__metadata__")["notes"])
+        arrays = {name: _array(content[begin:], **entry) for name, entry in header.items()}
     except (safetensors.SafetensorError, KeyError) as error:
         raise ValueError(f"{path}: not an array file, or damaged ({error})") from None
-    for array in arrays.values():
-        array.flags.writeable = False
     return arrays, notes
+
+
+def _array(
+    content: NDArray[np.uint8], dtype: str, shape: list[int], data_offsets: tuple[int, int]
+) -> NDArray[Any]:
+    return content[slice(*data_offsets)].view(_TYPES[dtype]).reshape(shape)

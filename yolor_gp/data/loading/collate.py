@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolor_gp.data.labels.instances import Instances
-from yolor_gp.data.labels.polygons import paint_fixed, to_fixed
+from yolor_gp.data.loading.index_maps import index_maps
 from yolor_gp.ops.image_size import ImageSize
-from yolor_gp.structures.batch import MASK_STRIDE, Batch, ImageMeta, Targets
+from yolor_gp.structures.batch import Batch, Targets
+from yolor_gp.structures.sample import ImageMeta
 
 _KEPT = 16
 """Free pieces of memory that are kept; beyond these, memory comes and goes."""
@@ -53,10 +54,6 @@ class BatchMemory:
         return memory if memory.size >= size else np.empty(size, np.uint8)
 
 
-_CENTRE = MASK_STRIDE // 2
-_MOST_IN_BYTE = 255
-
-
 def collate(
     images: Tensor,
     instances: Sequence[Instances],
@@ -78,37 +75,3 @@ def collate(
         index_map=index_map,
     )
     return Batch(images, targets, tuple(metas))
-
-
-def index_maps(
-    instances: Sequence[Instances], size: tuple[int, int]
-) -> NDArray[np.uint8] | NDArray[np.int16]:
-    """u8[B, H/4, W/4], 0 or k for the k-th object of an image; i16 when one has more than 255."""
-    height, width = size
-    most = max((len(part) for part in instances), default=0)
-    dtype = np.uint8 if most <= _MOST_IN_BYTE else np.int16
-    maps = np.empty((len(instances), height // MASK_STRIDE, width // MASK_STRIDE), dtype)
-    canvas = np.empty((height, width), dtype)
-    for part, target in zip(instances, maps, strict=True):
-        paint_instances(part, canvas)
-        # A cell shows what covers its centre, which lies between four pixels of the image: on the
-        # canvas whole numbers, the centres OpenCV paints, stand for exactly these points.
-        target[:] = canvas[_CENTRE::MASK_STRIDE, _CENTRE::MASK_STRIDE]
-    return maps
-
-
-def paint_instances(instances: Instances, canvas: NDArray[np.uint8] | NDArray[np.int16]) -> None:
-    """Paint k where the k-th object is, smaller objects on top; x, y falls on canvas[y, x]."""
-    canvas.fill(0)
-    if not instances.has_rings:
-        return
-    points = to_fixed(instances.points)
-    ends = np.cumsum(instances.ring_lengths).tolist()
-    lengths = instances.ring_lengths.tolist()
-    rings = [points[end - length : end] for end, length in zip(ends, lengths, strict=True)]
-    last_ring = np.cumsum(instances.object_rings).tolist()
-    first_ring = [0, *last_ring]
-    even_odd = instances.even_odd.tolist()
-    for index in np.argsort(-instances.areas(), kind="stable").tolist():
-        own = rings[first_ring[index] : last_ring[index]]
-        paint_fixed(canvas, own, index + 1, even_odd[index])

@@ -17,16 +17,20 @@ from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection
 
 _START = (
-    "import json, sys; sys.path[:] = json.loads(sys.argv[1]);"
-    " from {module} import main; main(json.loads(sys.argv[2]))"
+    "import json, sys; sys.path[:], handles, plugins = map(json.loads, sys.argv[1:]);"
+    " from {module} import main; from yolor_gp.plugins import load_plugins;"
+    " load_plugins(plugins); main(handles)"
 )
 
 
-def start(module: str, count: int) -> tuple[subprocess.Popen[bytes], list[socket.socket]]:
+def start(
+    module: str, count: int, plugins: Sequence[str] = ()
+) -> tuple[subprocess.Popen[bytes], list[socket.socket]]:
     """Begin `count` processes that run `main` of `module`; the interpreter, and our sockets.
 
     module: of this package; its `main` takes the handles of the sockets' other ends and gives them
     to `serve`.
+    plugins: imported before the processes are forked, which so share their memory.
     """
     pairs = [socket.socketpair() for _ in range(count)]
     theirs = [their.fileno() for _, their in pairs]
@@ -34,7 +38,7 @@ def start(module: str, count: int) -> tuple[subprocess.Popen[bytes], list[socket
     # -P: by itself python would import json.py of the working folder, if there is one.
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", _START.format(module=module),
-         json.dumps(sys.path), json.dumps(theirs)],
+         json.dumps(sys.path), json.dumps(theirs), json.dumps(plugins)],
         pass_fds=theirs,
         stdin=subprocess.DEVNULL,
         start_new_session=True,

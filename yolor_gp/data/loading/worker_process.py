@@ -1,4 +1,7 @@
-"""What a worker process of the training loader does: its rows of every batch."""
+"""What a worker process of the training loader does: its rows of every batch.
+
+Nothing here imports torch, whose import would take most of the time until the first batch.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,13 @@ from numpy.typing import NDArray
 
 from yolor_gp.data.augment.compose import Augmentation
 from yolor_gp.data.loading.batch_plan import BatchPlan
-from yolor_gp.data.loading.collate import index_maps
 from yolor_gp.data.loading.forked import serve
+from yolor_gp.data.loading.index_maps import index_maps
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import ImageSize
-from yolor_gp.plugins import load_plugins
 from yolor_gp.process.opencv import silence_opencv
-from yolor_gp.structures.batch import MASK_STRIDE
+from yolor_gp.structures.sample import MASK_STRIDE
 
 
 @dataclass(frozen=True)
@@ -42,9 +44,8 @@ class Job:
 
 @dataclass(frozen=True)
 class Setup:
-    """What a worker is told first. Plugins are imported before anything of theirs is needed."""
+    """What a worker is told first."""
 
-    plugins: tuple[str, ...]
     plan: BatchPlan
     rows: range
     processes: int
@@ -124,7 +125,6 @@ def _serve(handle: int) -> None:
 def _receive_plan(connection: Connection, channel: socket.socket) -> tuple[BatchPlan, range]:
     # From the parent process, through a pipe nobody else has.
     setup: Setup = pickle.loads(connection.recv_bytes())  # noqa: S301
-    load_plugins(setup.plugins)
     handle = _receive_handle(channel) if setup.has_store else None
     setup.plan.dataset.join_workers(setup.processes, handle)
     return setup.plan, setup.rows

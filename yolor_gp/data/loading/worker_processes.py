@@ -26,7 +26,8 @@ from yolor_gp.data.loading.worker_process import Answer, Job, Part, Setup, slot_
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
 from yolor_gp.plugins import is_plugin_file, loaded_plugins
-from yolor_gp.structures.batch import MASK_STRIDE, Batch, Targets
+from yolor_gp.structures.batch import Batch, Targets
+from yolor_gp.structures.sample import MASK_STRIDE
 
 AHEAD = 3
 """Batches in the making while one is consumed."""
@@ -47,8 +48,9 @@ class WorkerProcesses:
 
     def __init__(self, plan: BatchPlan, count: int) -> None:
         self._plan, self._shares = plan, plan.shares(count)
+        plugins = (*loaded_plugins(), *_modules_of_transforms(plan))
         process, self._channels = forked.start(
-            "yolor_gp.data.loading.worker_process", len(self._shares)
+            "yolor_gp.data.loading.worker_process", len(self._shares), plugins
         )
         self._connections = [Connection(os.dup(our.fileno())) for our in self._channels]
         self.close = weakref.finalize(self, forked.end, process, self._channels, self._connections)
@@ -84,11 +86,10 @@ class WorkerProcesses:
 
     def _introduce(self) -> None:
         store = self._plan.dataset.store
-        plugins = (*loaded_plugins(), *_modules_of_transforms(self._plan))
         for rows, connection, channel in zip(
             self._shares, self._connections, self._channels, strict=True
         ):
-            setup = Setup(plugins, self._plan, rows, len(self._shares), has_store=store is not None)
+            setup = Setup(self._plan, rows, len(self._shares), has_store=store is not None)
             connection.send_bytes(pickle.dumps(setup))
             if store is not None:
                 socket.send_fds(channel, [b"h"], [store.memory.handle])
