@@ -62,14 +62,14 @@ def matches(folder: Path, noise: float, seed: int) -> Matches:
 
 @pytest.mark.parametrize("noise", [1.0, 6.0])
 def test_the_average_precision_is_that_of_pycocotools(tmp_path: Path, noise: float) -> None:
-    assert matches(tmp_path, noise, 1).average_precision() == pytest.approx(
+    assert matches(tmp_path, noise, 1).score() == pytest.approx(
         reference(found(noise, 1), np.ones(IMAGES, np.int64)), abs=1e-12
     )
 
 
 def test_drawn_images_count_as_often_as_they_are_drawn(tmp_path: Path) -> None:
     times = np.random.default_rng(3).multinomial(IMAGES, [1 / IMAGES] * IMAGES)
-    assert matches(tmp_path, 3.0, 2).average_precision(times) == pytest.approx(
+    assert matches(tmp_path, 3.0, 2).score(times) == pytest.approx(
         reference(found(3.0, 2), times), abs=1e-12
     )
 

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from typing import TextIO
 
-from yolor_gp.ablation.progress import Progress, clock, percent, summary
+from yolor_gp.ablation.progress import Progress, clock, summary
 
 _BAR = 20
 _CLEAR = "\x1b[J"
@@ -53,8 +53,7 @@ def _line(run: Progress, width: int) -> str:
     done = 0.0 if not run.total else run.done / run.total
     bar = "#" * round(done * _BAR)
     epochs = f"{run.done}/{run.total}" if run.total else ""
-    box, mask = map(percent, run.aps)
-    found = f"box {box}{f', mask {mask}' if mask else ''}" if box else ""
+    found = ", ".join(f"{title} {value:.1f}" for title, value in run.found.items())
     return (
         f"{run.row:{width}}  seed {run.seed}  {run.status:8}  [{bar:{_BAR}}] {epochs:>9}"
         f"  {clock(run.left):>9}  {found}"

@@ -13,18 +13,15 @@ import numpy as np
 import scipy.stats
 
 from yolor_gp.ablation.folder import AblationFolder, Job
-from yolor_gp.ablation.matching import Matches, match
 from yolor_gp.ablation.paired import Difference, paired_difference
-from yolor_gp.ablation.table_file import FIGURES, Row
+from yolor_gp.ablation.subjects import Subject, subject_of
+from yolor_gp.ablation.table_file import Row
 from yolor_gp.analysis.gradient_flow import gradient_rows, load_gradients
 from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import open_network
-from yolor_gp.config.data_config import load_data_config
 from yolor_gp.config.model_spec import load_model_spec
-from yolor_gp.data.datasets import open_dataset
 from yolor_gp.errors import UserError
-from yolor_gp.evaluation.coco_format import prepare_truth
 from yolor_gp.models.summary import summarize
 
 _LOSS = "train/total"
@@ -59,7 +56,7 @@ class RowFigures:
         params: Parameters in millions, after folding.
         printed_gflops: As the paper prints, None where it doesn't or for a proxy.
         printed_params: Likewise, millions.
-        ap: By the names of `table_file.FIGURES`, in percent; only those that are known.
+        found: By the names of the subject's figures, in percent; only those that are known.
         paths: None where the network cannot be traced.
         steps: Updates until the loss fell to `RowsFigures.loss`, mean over seeds; NaN: never.
         gradients: Mean |gradient| of the first, middle and last third of the layers, over seeds.
@@ -72,7 +69,7 @@ class RowFigures:
     params: float
     printed_gflops: float | None
     printed_params: float | None
-    ap: dict[str, Spread]
+    found: dict[str, Spread]
     paths: Paths | None
     steps: float
     gradients: tuple[float, float, float] | None
@@ -86,25 +83,27 @@ def table_figures(folder: AblationFolder, *, draws: int = 1000) -> list[RowFigur
     Raises:
         UserError: When a file of a run cannot be read.
     """
-    table = folder.plan.table
+    table, subject = folder.plan.table, subject_of(folder.plan)
     jobs = {row.key: tuple(job for job in folder.jobs() if job.row == row) for row in table.rows}
-    matches = _matches(folder, jobs) if folder.plan.proxy is not None else {}
+    outcomes = {}
+    if folder.plan.proxy is not None:
+        outcomes = {key: subject.outcomes(folder, runs) for key, runs in jobs.items()}
     base = table.row(table.base).key
     loss = _reached_by_all(jobs)
     return [
-        _row(folder, row, jobs[row.key], loss, None if row.key == base or not matches
-             else paired_difference(matches[row.key], matches[base], draws=draws))
+        _row(folder, subject, row, jobs[row.key], loss, None if row.key == base or not outcomes
+             else paired_difference(outcomes[row.key], outcomes[base], draws=draws))
         for row in table.rows
     ]  # fmt: skip
 
 
-def rank_correlations(rows: Sequence[RowFigures]) -> dict[str, tuple[float, float]]:
-    """Spearman's rank correlation of what can be known beforehand with box AP, and its p-value.
+def rank_correlations(rows: Sequence[RowFigures], main: str) -> dict[str, tuple[float, float]]:
+    """Spearman's rank correlation of what can be known beforehand with a figure, and its p-value.
 
-    Only where at least three rows have both, and not all are equal.
+    Only where at least three rows have both, and not all are equal. main: the figure's name.
     """
-    known = [row for row in rows if row.paths is not None and "box_ap" in row.ap]
-    ap = [row.ap["box_ap"].mean for row in known]
+    known = [row for row in rows if row.paths is not None and main in row.found]
+    reached = [row.found[main].mean for row in known]
     columns: dict[str, list[float]] = {
         "GFLOPs": [row.gflops for row in known],
         "parameters": [row.params for row in known],
@@ -117,13 +116,14 @@ def rank_correlations(rows: Sequence[RowFigures]) -> dict[str, tuple[float, floa
     found = {}
     for name, values in columns.items():
         if len(values) >= 3 and len(set(values)) > 1 and not any(map(math.isnan, values)):
-            result = scipy.stats.spearmanr(values, ap)
+            result = scipy.stats.spearmanr(values, reached)
             found[name] = (float(result.statistic), float(result.pvalue))
     return found
 
 
 def _row(
     folder: AblationFolder,
+    subject: Subject,
     row: Row,
     jobs: tuple[Job, ...],
     loss: float | None,
@@ -132,19 +132,19 @@ def _row(
     spec = load_model_spec(folder.model(row))
     summary = summarize(spec, folder.plan.table.img)
     printed = {} if folder.plan.proxy else spec.printed
-    figures = [found for job in jobs if (found := job.figures()) is not None]
-    ap = {
-        name: _spread([100 * f[part][key] for f in figures if part in f])
-        for name, (part, key) in FIGURES.items()
-        if any(part in f for f in figures)
-    }
+    evaluations = [found for job in jobs if (found := job.figures()) is not None]
+    found = {}
+    for name, figure in subject.figures.items():
+        values = [value for one in evaluations if (value := figure.of(one)) is not None]
+        if values:
+            found[name] = _spread(values)
     return RowFigures(
         row=row,
         gflops=summary.gflops,
         params=summary.params / 1e6,
         printed_gflops=printed.get("gflops"),
         printed_params=printed.get("params"),
-        ap=ap,
+        found=found,
         paths=_paths(folder.model(row)),
         steps=_mean([_updates_to(job, loss) for job in jobs if job.figures() is not None]),
         gradients=_gradients([job.run / "gradients.json" for job in jobs]),
@@ -210,19 +210,3 @@ def _gradients(files: Sequence[Path]) -> tuple[float, float, float] | None:
         return None
     first, middle, last = np.mean(runs, axis=0).tolist()
     return first, middle, last
-
-
-def _matches(
-    folder: AblationFolder, jobs: dict[str, tuple[Job, ...]]
-) -> dict[str, dict[int, Matches]]:
-    config = load_data_config(folder.plan.data)
-    dataset = open_dataset(config, "val", image_size=folder.plan.table.img)
-    truth = prepare_truth(dataset.ground_truth().load(), with_masks=False)
-    return {
-        key: {
-            job.seed: match(truth, job.predictions)
-            for job in row
-            if job.figures() is not None and job.predictions.is_file()
-        }
-        for key, row in jobs.items()
-    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from yolor_gp.ablation.folder import AblationFolder, Job
+from yolor_gp.ablation.subjects import Subject, subject_of
 
 _SUFFIX = ".hparams"
 
@@ -13,7 +14,7 @@ def write_hparams(folder: AblationFolder) -> None:
     """Write an event file into the run folder of every finished run that has none yet."""
     for job in folder.jobs():
         if job.evaluation.is_file() and job.run.is_dir() and not any(job.run.glob(f"*{_SUFFIX}")):
-            _write(job, _settings(folder, job))
+            _write(job, _settings(folder, job), subject_of(folder.plan))
 
 
 def _settings(folder: AblationFolder, job: Job) -> dict[str, str | float | bool]:
@@ -25,17 +26,16 @@ def _settings(folder: AblationFolder, job: Job) -> dict[str, str | float | bool]
     }  # fmt: skip
 
 
-def _write(job: Job, settings: dict[str, str | float | bool]) -> None:
+def _write(job: Job, settings: dict[str, str | float | bool], subject: Subject) -> None:
     # Slow to import, and only needed once a run has ended.
     from torch.utils.tensorboard import SummaryWriter
     from torch.utils.tensorboard.summary import hparams
 
-    found: dict[str, Any] = job.figures() or {}
+    evaluation = job.figures() or {}
     metrics = {
-        f"{kind} {name}": float(value)
-        for kind, part in (("box", "bbox"), ("mask", "segm"))
-        for name, value in found.get(part, {}).items()
-        if name in ("AP", "AP50", "AP75")
+        figure.title: found / 100
+        for figure in subject.figures.values()
+        if (found := figure.of(evaluation)) is not None
     }
     summaries: Any = hparams
     board: Any = SummaryWriter(str(job.run), filename_suffix=_SUFFIX)

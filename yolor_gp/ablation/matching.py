@@ -67,7 +67,7 @@ class Matches:
     classes: tuple[ClassMatches, ...]
     images: int
 
-    def average_precision(self, times: NDArray[np.int64] | None = None) -> float:
+    def score(self, times: NDArray[np.int64] | None = None) -> float:
         """Mean AP over the classes that occur; times: i64[images], None: each image once."""
         drawn = np.ones(self.images, np.int64) if times is None else times
         values = np.array([c.average_precision(drawn) for c in self.classes])

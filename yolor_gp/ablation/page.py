@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.ablation.folder import AblationFolder
-from yolor_gp.ablation.progress import Progress, clock, percent, summary
+from yolor_gp.ablation.progress import Progress, clock, summary, titles
 from yolor_gp.files import write_text
 
 PAGE = "index.html"
@@ -37,7 +37,9 @@ def write_page(folder: AblationFolder, runs: Sequence[Progress]) -> Path:
 
 def page(folder: AblationFolder, runs: Sequence[Progress]) -> str:
     """The page as text; it reloads itself until everything is finished."""
-    rows = "\n".join(map(_line, runs))
+    shown = titles(folder)
+    rows = "\n".join(_line(run, shown) for run in runs)
+    heads = "".join(f"<th>{title}</th>" for title in shown)
     is_over = all(run.status == "finished" for run in runs)
     refresh = "" if is_over else f'<meta http-equiv="refresh" content="{_REFRESH}">'
     title = html.escape(folder.plan.table.title)
@@ -49,18 +51,19 @@ def page(folder: AblationFolder, runs: Sequence[Progress]) -> str:
         f'<meta name="viewport" content="width=device-width"><style>{_STYLE}</style></head><body>'
         f"<h1>{title}</h1>{note}<p>{html.escape(summary(runs))}. Written"
         f" {time.strftime('%Y-%m-%d %H:%M:%S')}.</p><table><thead><tr><th>row</th><th>seed</th>"
-        "<th>state</th><th>epochs</th><th>time left</th><th>box AP</th><th>mask AP</th></tr>"
+        f"<th>state</th><th>epochs</th><th>time left</th>{heads}</tr>"
         f'</thead><tbody>\n{rows}\n</tbody></table><p><a href="report.md">report.md</a> ·'
         ' <a href="table.csv">table.csv</a> · <a href="table.tex">table.tex</a> ·'
-        ' <a href="ap-flops.png">ap-flops.png</a></p></body></html>\n'
+        ' <a href="against-flops.png">against-flops.png</a></p></body></html>\n'
     )
 
 
-def _line(run: Progress) -> str:
+def _line(run: Progress, shown: Sequence[str]) -> str:
     bar = ""
     if run.total:
         bar = f'<progress value="{run.done}" max="{run.total}"></progress> {run.done}/{run.total}'
-    cells = "".join(f'<td class="n">{percent(ap)}</td>' for ap in run.aps)
+    known = [f"{run.found[title]:.1f}" if title in run.found else "" for title in shown]
+    cells = "".join(f'<td class="n">{text}</td>' for text in known)
     return (
         f"<tr><td>{html.escape(run.row)}</td><td>{run.seed}</td>"
         f'<td class="{run.status}">{run.status}</td><td>{bar}</td>'

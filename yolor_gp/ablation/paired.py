@@ -9,18 +9,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
-
-from yolor_gp.ablation.matching import Matches
+from numpy.typing import NDArray
 
 DRAWS = 1000
 CONFIDENCE = 0.95
 
 
+class Outcome(Protocol):
+    """What one run did on every image of the validation."""
+
+    @property
+    def images(self) -> int:
+        """How many there are."""
+
+    def score(self, times: NDArray[np.int64] | None = None) -> float:
+        """The figure in 0..1 when image i is drawn times[i] times, None: each once."""
+
+
 @dataclass(frozen=True)
 class Difference:
-    """AP of a row minus that of the base, in 0..1, and its interval at 95%."""
+    """The figure of a row minus that of the base, in 0..1, and its interval at 95%."""
 
     mean: float
     low: float
@@ -32,24 +43,24 @@ class Difference:
         """Whether the interval leaves 0 out."""
         return self.low > 0 or self.high < 0
 
-    def words(self, row: str, base: str) -> str:
-        """What can be concluded, in a sentence."""
+    def words(self, row: str, base: str, unit: str = "AP") -> str:
+        """What can be concluded, in a sentence; unit: of the figure in percent."""
         if self.seeds < 2:
             return f"{row}: one seed tells nothing of the spread; no conclusion."
-        size = f"{100 * self.mean:+.1f} AP [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        size = f"{100 * self.mean:+.1f} {unit} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
         if self.is_told:
             better = "better" if self.mean > 0 else "worse"
             return f"{row} is {better} than {base} here: {size}."
         least = 50 * (self.high - self.low)
         return (
             f"{row} and {base} cannot be told apart here: {size}; differences under about"
-            f" {least:.1f} AP are within what seeds and images do."
+            f" {least:.1f} {unit} are within what seeds and images do."
         )
 
 
 def paired_difference(
-    row: Mapping[int, Matches],
-    base: Mapping[int, Matches],
+    row: Mapping[int, Outcome],
+    base: Mapping[int, Outcome],
     *,
     draws: int = DRAWS,
     chance: np.random.Generator | None = None,
@@ -57,7 +68,7 @@ def paired_difference(
     """The difference of two rows, by seed; None where they share no seed.
 
     Args:
-        row: The matches of each seed.
+        row: What came of each seed.
         base: Likewise, of the row it is compared with.
         draws: Of the bootstrap.
         chance: Its random numbers; always the same where none is given.
@@ -67,15 +78,12 @@ def paired_difference(
         return None
     chance = np.random.default_rng(0) if chance is None else chance
     images = base[seeds[0]].images
-    whole = [row[s].average_precision() - base[s].average_precision() for s in seeds]
+    whole = [row[s].score() - base[s].score() for s in seeds]
     found = np.empty(draws)
     for draw in range(draws):
         times = np.bincount(chance.integers(images, size=images), minlength=images)
         picked = chance.choice(seeds, len(seeds)).tolist()
-        by_seed = {
-            seed: row[seed].average_precision(times) - base[seed].average_precision(times)
-            for seed in set(picked)
-        }
+        by_seed = {seed: row[seed].score(times) - base[seed].score(times) for seed in set(picked)}
         found[draw] = np.mean([by_seed[seed] for seed in picked])
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(found, [tail, 100 - tail])

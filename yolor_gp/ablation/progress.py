@@ -7,9 +7,10 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import yaml
+
 from yolor_gp.ablation.folder import AblationFolder, Job, Status
-from yolor_gp.config.run_config import run_config_from_yaml
-from yolor_gp.errors import UserError
+from yolor_gp.ablation.subjects import Subject, subject_of
 
 _ORDER: tuple[Status, ...] = ("finished", "running", "stopped", "waiting")
 
@@ -25,7 +26,8 @@ class Progress:
         done: Epochs.
         total: Epochs of the whole run, None before it has begun.
         left: Seconds, by the time that the epochs so far have taken; a stop in between counts in.
-        aps: Box and mask AP in percent: of the evaluation, before it the latest on the way.
+        found: The figures that are known on the way, by their titles, in percent: of the
+            evaluation, before it the latest.
     """
 
     row: str
@@ -34,12 +36,13 @@ class Progress:
     done: int
     total: int | None
     left: float | None
-    aps: tuple[float | None, float | None]
+    found: dict[str, float]
 
 
 def progress(folder: AblationFolder, stale: float) -> list[Progress]:
     """Every run of a table, in the order they are begun."""
-    return [_progress(job, stale) for job in folder.jobs()]
+    subject = subject_of(folder.plan)
+    return [_progress(job, subject, stale) for job in folder.jobs()]
 
 
 def summary(runs: Sequence[Progress]) -> str:
@@ -56,25 +59,32 @@ def clock(seconds: float | None) -> str:
     return f"{whole // 3600}:{whole // 60 % 60:02}:{whole % 60:02}"
 
 
-def percent(ap: float | None) -> str:
-    """`41.3`, or nothing."""
-    return "" if ap is None else f"{ap:.1f}"
+def titles(folder: AblationFolder) -> list[str]:
+    """Of the figures that are known on the way."""
+    return [figure.title for figure in subject_of(folder.plan).figures.values() if figure.history]
 
 
-def _progress(job: Job, stale: float) -> Progress:
+def _progress(job: Job, subject: Subject, stale: float) -> Progress:
     history, status = job.history(), job.status(stale)
     done, total = len(history), _epochs(job)
     left = _left(job, done, total) if status == "running" and total else None
-    return Progress(job.row.name, job.seed, status, done, total, left, _aps(job, history))
+    found = _found(job, subject, history)
+    return Progress(job.row.name, job.seed, status, done, total, left, found)
 
 
-def _aps(job: Job, history: list[dict[str, float]]) -> tuple[float | None, float | None]:
-    figures = job.figures()
-    if figures is not None:
-        box, mask = (figures.get(kind, {}).get("AP") for kind in ("bbox", "segm"))
-    else:
-        box, mask = (_latest(history, f"val/{kind} AP") for kind in ("box", "mask"))
-    return (None if box is None else 100 * box), (None if mask is None else 100 * mask)
+def _found(job: Job, subject: Subject, history: list[dict[str, float]]) -> dict[str, float]:
+    evaluation, found = job.figures(), {}
+    for figure in subject.figures.values():
+        if not figure.history:
+            continue
+        if evaluation is not None:
+            value = figure.of(evaluation)
+        else:
+            latest = _latest(history, figure.history)
+            value = None if latest is None else 100 * latest
+        if value is not None:
+            found[figure.title] = value
+    return found
 
 
 def _latest(history: list[dict[str, float]], name: str) -> float | None:
@@ -83,12 +93,11 @@ def _latest(history: list[dict[str, float]], name: str) -> float | None:
 
 
 def _epochs(job: Job) -> int | None:
-    file = job.run / "config.yaml"
     try:
-        config = run_config_from_yaml(file.read_text(encoding="utf-8"), str(file))
-    except (OSError, UserError):
+        config = yaml.safe_load((job.run / "config.yaml").read_text(encoding="utf-8"))
+        return int(config["recipe"]["schedule"]["epochs"])
+    except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError):
         return None
-    return config.recipe.schedule.epochs
 
 
 def _left(job: Job, done: int, total: int) -> float | None:

@@ -5,16 +5,8 @@ from __future__ import annotations
 import logging
 
 from yolor_gp.ablation.folder import AblationFolder
-from yolor_gp.config.run_config import make_run_config
-from yolor_gp.detection.chosen_recipe import with_recipe
-from yolor_gp.detection.task import (
-    build_detection_network,
-    chosen_model,
-    detection_task,
-    open_data,
-)
+from yolor_gp.ablation.subjects import subject_of
 from yolor_gp.engine.budget import step_seconds
-from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.precision import choose_precision, training_device
 from yolor_gp.errors import UserError
 
@@ -51,17 +43,7 @@ def epochs_for(folder: AblationFolder, seconds: float, device: str) -> int:
 
 def _measured(folder: AblationFolder, model: str, device: str) -> tuple[int, int, float]:
     """Batches of training and of validation, and the seconds of a step."""
-    plan, context = folder.plan, DistributedContext()
-    chosen_device = training_device(device, 0, 1)
-    given = {
-        "cfg": model, "data": plan.data, "hyp": plan.table.hyp, "image_size": plan.table.img,
-        "batch_size": plan.table.batch_size, "device": device, "workers": 0,
-    }  # fmt: skip
-    config = make_run_config(given, ())
-    precision = choose_precision(config.precision, chosen_device)
-    data = open_data(config, context)
-    config = with_recipe(config, data.train, pretrained=False)
-    network, _ = build_detection_network(chosen_model(config), data, config, chosen_device)
-    task = detection_task(config, data, network, context, chosen_device)
-    step = step_seconds(task, precision, chosen_device)
-    return len(task.loader), -(-len(data.val) // config.batch_size), step
+    plan, place = folder.plan, training_device(device, 0, 1)
+    task, images = subject_of(plan).task(plan, model, device)
+    step = step_seconds(task, choose_precision("auto", place), place)
+    return len(task.loader), -(-images // plan.table.batch_size), step

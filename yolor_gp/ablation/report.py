@@ -13,15 +13,9 @@ from matplotlib.figure import Figure
 
 from yolor_gp.ablation.figures import RowFigures, Spread, rank_correlations
 from yolor_gp.ablation.folder import AblationFolder
-from yolor_gp.ablation.table_file import FIGURES
+from yolor_gp.ablation.subjects import Subject, subject_of
 from yolor_gp.files import whole_file, write_text
 
-_TITLES = {
-    "box_ap": "box AP",
-    "box_ap75": "box AP75",
-    "mask_ap": "mask AP",
-    "mask_ap75": "mask AP75",
-}
 _PATHS = ("longest_shortest", "longest", "combinations", "sources")
 _PROXY = (
     "This is a proxy: the rows are narrowed, the images smaller and fewer, the training shorter"
@@ -30,27 +24,28 @@ _PROXY = (
 
 
 def write_report(folder: AblationFolder, rows: Sequence[RowFigures]) -> list[Path]:
-    """Write report.md, table.csv, table.tex and ap-flops.png into the folder; what was written.
+    """Write report.md, table.csv, table.tex and against-flops.png into the folder.
 
     Raises:
         UserError: When one cannot be written.
     """
+    subject = subject_of(folder.plan)
     written = [
         write_text(folder.path / "report.md", markdown_report(folder, rows)),
-        write_text(folder.path / "table.csv", csv_table(rows)),
+        write_text(folder.path / "table.csv", csv_table(subject, rows)),
         write_text(folder.path / "table.tex", latex_table(folder, rows)),
     ]
-    if any("box_ap" in row.ap for row in rows):
-        picture = folder.path / "ap-flops.png"
+    if any(subject.main in row.found for row in rows):
+        picture = folder.path / "against-flops.png"
         with whole_file(picture) as file:
-            FigureCanvasAgg(ap_against_flops(folder, rows)).print_png(file)  # type: ignore[no-untyped-call]
+            FigureCanvasAgg(against_flops(folder, rows)).print_png(file)  # type: ignore[no-untyped-call]
         written.append(picture)
     return written
 
 
 def markdown_report(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
     """The whole report as text, with a link to each run's provenance."""
-    plan, table = folder.plan, folder.plan.table
+    plan, table, subject = folder.plan, folder.plan.table, subject_of(folder.plan)
     length = "the recipe's" if plan.epochs is None else f"{plan.epochs}"
     lines = [f"# {table.title}", ""]
     if plan.proxy is not None:
@@ -58,21 +53,20 @@ def markdown_report(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
     lines += [
         f"{table.source + '. ' if table.source else ''}Data: `{plan.data}`; recipe `{table.hyp}`,"
         f" {length} epochs, {table.img} px, batch {table.batch_size}, seeds"
-        f" {', '.join(map(str, table.seeds))}. Validated at confidence"
-        f" {table.validation.confidence:g}, NMS {table.validation.iou:g}, at most"
-        f" {table.validation.max_detections} an image, averaged weights of the last epoch.",
+        f" {', '.join(map(str, table.seeds))}. Validated {subject.protocol(plan)}, averaged"
+        " weights of the last epoch.",
         "",
     ]
     if plan.proxy is not None:
         lines += [f"Narrowed: width x {plan.proxy.width:g}, depth x {plan.proxy.depth:g}.", ""]
-    lines += [*_main_table(rows, is_proxy=plan.proxy is not None), ""]
-    lines += _differences(rows, table.base) + _paths(rows) + _runs(folder, rows)
+    lines += [*_main_table(subject, rows, is_proxy=plan.proxy is not None), ""]
+    lines += _differences(subject, rows, table.base) + _paths(subject, rows) + _runs(folder, rows)
     return "\n".join(lines)
 
 
-def csv_table(rows: Sequence[RowFigures]) -> str:
+def csv_table(subject: Subject, rows: Sequence[RowFigures]) -> str:
     """A line a row: everything that is known, empty where it is not."""
-    names = [f"{name}{part}" for name in FIGURES for part in ("", "_deviation", "_printed")]
+    names = [f"{name}{part}" for name in subject.figures for part in ("", "_deviation", "_printed")]
     header = ["row", "cfg", "gflops", "gflops_printed", "params_m", "params_m_printed", "seeds",
               *names, "longest_shortest", "longest", "combinations", "sources", "epochs_to_loss",
               "difference", "difference_low", "difference_high"]  # fmt: skip
@@ -83,10 +77,10 @@ def csv_table(rows: Sequence[RowFigures]) -> str:
         values: list[object] = [
             row.row.name, row.row.cfg, round(row.gflops, 3), row.printed_gflops,
             round(row.params, 3), row.printed_params,
-            max((spread.count for spread in row.ap.values()), default=0),
+            max((spread.count for spread in row.found.values()), default=0),
         ]  # fmt: skip
-        for name in FIGURES:
-            spread = row.ap.get(name)
+        for name in subject.figures:
+            spread = row.found.get(name)
             values += [
                 spread and round(spread.mean, 2), spread and _number(spread.deviation),
                 getattr(row.row.printed, name),
@@ -102,8 +96,9 @@ def csv_table(rows: Sequence[RowFigures]) -> str:
 
 def latex_table(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
     """A booktabs table of what was measured, the printed figures in brackets."""
-    shown = [name for name in FIGURES if any(name in row.ap for row in rows)]
-    head = " & ".join(["Row", "FLOPs", "Params", *(_TITLES[name] for name in shown)])
+    figures = subject_of(folder.plan).figures
+    shown = [name for name in figures if any(name in row.found for row in rows)]
+    head = " & ".join(["Row", "FLOPs", "Params", *(figures[name].title for name in shown)])
     lines = [
         f"% {folder.plan.table.title}" + (" (proxy)" if folder.plan.proxy else ""),
         f"\\begin{{tabular}}{{l{'r' * (len(shown) + 2)}}}",
@@ -115,35 +110,38 @@ def latex_table(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
         cells = [_escaped(row.row.name), f"{row.gflops:.1f} G", f"{row.params:.1f} M"]
         for name in shown:
             printed = getattr(row.row.printed, name)
-            cell = _plain(row.ap.get(name)).replace("±", "$\\pm$")
+            cell = _plain(row.found.get(name)).replace("±", "$\\pm$")
             cells.append(cell if printed is None else f"{cell} [{printed:.1f}]")
         lines.append(" & ".join(cells) + " \\\\")
     return "\n".join([*lines, "\\bottomrule", "\\end{tabular}", ""])
 
 
-def ap_against_flops(folder: AblationFolder, rows: Sequence[RowFigures]) -> Figure:
-    """Box AP over GFLOPs with the spread over seeds; what the paper prints in grey."""
+def against_flops(folder: AblationFolder, rows: Sequence[RowFigures]) -> Figure:
+    """The main figure over GFLOPs with the spread over seeds; what the paper prints in grey."""
+    subject = subject_of(folder.plan)
     figure = Figure(figsize=(7, 4.5), layout="constrained")
     axes = figure.subplots()
     for row in rows:
-        if "box_ap" in row.ap:
-            spread = row.ap["box_ap"]
+        if subject.main in row.found:
+            spread = row.found[subject.main]
             error = 0.0 if math.isnan(spread.deviation) else spread.deviation
             axes.errorbar(row.gflops, spread.mean, yerr=error, fmt="o", capsize=3)
             axes.annotate(row.row.name, (row.gflops, spread.mean), fontsize=8,
                           xytext=(5, 4), textcoords="offset points")  # fmt: skip
-        if row.printed_gflops is not None and row.row.printed.box_ap is not None:
-            axes.plot(row.printed_gflops, row.row.printed.box_ap, "x", color="grey")
-    axes.set(xlabel="GFLOPs", ylabel="box AP",
+        printed = getattr(row.row.printed, subject.main)
+        if row.printed_gflops is not None and printed is not None:
+            axes.plot(row.printed_gflops, printed, "x", color="grey")
+    axes.set(xlabel="GFLOPs", ylabel=subject.figures[subject.main].title,
              title=folder.plan.table.title + (" (proxy)" if folder.plan.proxy else ""))  # fmt: skip
     axes.margins(0.15)
     axes.grid(alpha=0.3)
     return figure
 
 
-def _main_table(rows: Sequence[RowFigures], *, is_proxy: bool) -> list[str]:
-    shown = [name for name in FIGURES if any(name in row.ap for row in rows)] or ["box_ap"]
-    titles = [title for name in shown for title in (_TITLES[name], "printed")]
+def _main_table(subject: Subject, rows: Sequence[RowFigures], *, is_proxy: bool) -> list[str]:
+    known = [name for name in subject.figures if any(name in row.found for row in rows)]
+    shown = known or [subject.main]
+    titles = [title for name in shown for title in (subject.figures[name].title, "printed")]
     counted = ["GFLOPs", "Params M"] if is_proxy else ["GFLOPs", "printed", "Params M", "printed"]
     head = ["row", *counted, *titles]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
@@ -155,33 +153,41 @@ def _main_table(rows: Sequence[RowFigures], *, is_proxy: bool) -> list[str]:
         if not is_proxy:
             cells.append(_printed(row.printed_params))
         for name in shown:
-            cells += [_plain(row.ap.get(name)), _printed(getattr(row.row.printed, name))]
+            cells += [_plain(row.found.get(name)), _printed(getattr(row.row.printed, name))]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
 
-def _differences(rows: Sequence[RowFigures], base: str) -> list[str]:
-    told = [row.difference.words(row.row.name, base) for row in rows if row.difference is not None]
+def _differences(subject: Subject, rows: Sequence[RowFigures], base: str) -> list[str]:
+    unit, main = subject.unit, subject.main
+    told = [
+        row.difference.words(row.row.name, base, unit) for row in rows if row.difference is not None
+    ]
     if not told:
         return []
     head = [
-        f"## What can be concluded (box AP, beside {base})", "",
+        f"## What can be concluded ({subject.figures[main].title}, beside {base})", "",
         "Paired: same seeds, same order of data, same draws of augmentation. Intervals at 95%, by a"
         " bootstrap over seeds and images.", "",
     ]  # fmt: skip
-    spread = next((r.ap["box_ap"] for r in rows if r.row.name == base and "box_ap" in r.ap), None)
+    spread = next((r.found[main] for r in rows if r.row.name == base and main in r.found), None)
     if spread is not None and not math.isnan(spread.deviation):
-        head += [f"The base row alone spreads by {spread.deviation:.2f} AP over"
+        head += [f"The base row alone spreads by {spread.deviation:.2f} {unit} over"
                  f" {spread.count} seeds.", ""]  # fmt: skip
     return [*head, *(f"- {words}" for words in told), ""]
 
 
-def _paths(rows: Sequence[RowFigures]) -> list[str]:
+def _paths(subject: Subject, rows: Sequence[RowFigures]) -> list[str]:
+    title = subject.figures[subject.main].title
     head = [
         "row", "longest shortest path", "longest path", "combinations", "sources",
         "epochs to the loss all reached", "mean abs. gradient: first / middle / last third",
     ]  # fmt: skip
-    lines = ["## What the paper argues, beside AP", "", f"| {' | '.join(head)} |"]
+    lines = [
+        f"## What the paper argues, beside {title}",
+        "",
+        f"| {' | '.join(head)} |",
+    ]
     lines.append(f"|{'---|' * len(head)}")
     for row in rows:
         paths = row.paths
@@ -192,12 +198,13 @@ def _paths(rows: Sequence[RowFigures]) -> list[str]:
         thirds = "-" if row.gradients is None else " / ".join(f"{g:.2e}" for g in row.gradients)
         steps = "-" if math.isnan(row.steps) else f"{row.steps:.1f}"
         lines.append(f"| {' | '.join([row.row.name, *counts, steps, thirds])} |")
-    found = [f"{name} {r:+.2f} ({p:.2f})" for name, (r, p) in rank_correlations(rows).items()]
+    correlations = rank_correlations(rows, subject.main)
+    found = [f"{name} {r:+.2f} ({p:.2f})" for name, (r, p) in correlations.items()]
     if found:
         lines += [
             "",
-            "Spearman's rank correlation with box AP over the rows (p in brackets; with so few"
-            f" rows even 1.00 may be chance): {', '.join(found)}.",
+            f"Spearman's rank correlation with {title} over the rows (p in brackets; with so"
+            f" few rows even 1.00 may be chance): {', '.join(found)}.",
         ]
     return [*lines, ""]
 

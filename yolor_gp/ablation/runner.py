@@ -1,8 +1,8 @@
 """Works through the jobs of a folder, one at a time, beside any number of others doing the same.
 
-Every job is `train.py` and then `val.py` in processes of their own, under torchrun where a row has
-several GPUs: what a row leaves is exactly what these commands leave. A child does not outlive its
-runner (on Linux), so that a row is never trained by two.
+Every job is a training and then a validation by the usual commands, in processes of their own,
+under torchrun where a row has several GPUs: what a row leaves is what these commands leave. A child
+does not outlive its runner (on Linux), so that a row is never trained by two.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from typing import IO
 
 from yolor_gp.ablation.claims import Claim, claim
 from yolor_gp.ablation.folder import AblationFolder, Job
+from yolor_gp.ablation.subjects import subject_of
 from yolor_gp.engine.checkpoints.checkpoint import read_newest_whole
 from yolor_gp.engine.checkpoints.checkpointer import LAST
 from yolor_gp.engine.checkpoints.resume import has_checkpoint
@@ -110,11 +111,16 @@ class Runner:
                 )  # fmt: skip
                 return
         _partial(job).replace(job.evaluation)
-        box = (job.figures() or {})["bbox"]["AP"]
-        _log.info("%s, seed %d: finished, box AP %.1f", job.row.name, job.seed, 100 * box)
+        subject = subject_of(self.folder.plan)
+        figure = subject.figures[subject.main]
+        _log.info(
+            "%s, seed %d: finished, %s %.1f",
+            job.row.name, job.seed, figure.title, figure.of(job.figures() or {}),
+        )  # fmt: skip
 
     def _train(self, job: Job) -> list[str]:
-        plan, words = self.folder.plan, ["train"]
+        plan = self.folder.plan
+        words = subject_of(plan).train_words(plan)
         if _has_checkpoint(job):
             words += ["--resume", str(job.run)]
         else:
@@ -129,15 +135,12 @@ class Runner:
 
     def _val(self, job: Job) -> list[str]:
         plan = self.folder.plan
-        protocol = plan.table.validation
-        words = [
-            "val", "--weights", str(job.run / "weights" / LAST), "--data", plan.data,
-            "--img", str(plan.table.img), "--confidence", f"{protocol.confidence:g}",
-            "--iou", f"{protocol.iou:g}", "--max-detections", str(protocol.max_detections),
-            "--metrics-json", str(_partial(job)), "--device", self.device,
-            "--workers", str(self.workers),
+        return [
+            *subject_of(plan).val_words(plan, job.predictions),
+            "--weights", str(job.run / "weights" / LAST), "--data", plan.data,
+            "--img", str(plan.table.img), "--metrics-json", str(_partial(job)),
+            "--device", self.device, "--workers", str(self.workers),
         ]  # fmt: skip
-        return [*words, *(["--save-json", str(job.predictions)] if plan.proxy else [])]
 
     def _run(self, words: Sequence[str], log: Path, held: Claim) -> int:
         program = ["-m", "yolor_gp.commands.main", *words]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 
@@ -15,10 +16,6 @@ from yolor_gp.config.yaml_source import load_yaml
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.models.builder import check_model
 
-FIGURES = {"box_ap": ("bbox", "AP"), "box_ap75": ("bbox", "AP75"),
-           "mask_ap": ("segm", "AP"), "mask_ap75": ("segm", "AP75")}  # fmt: skip
-"""The figures of a row, and where an evaluation has them."""
-
 
 class Printed(Settings):
     """What the paper prints of a row, in percent; FLOPs and parameters stand in the model file."""
@@ -27,6 +24,8 @@ class Printed(Settings):
     box_ap75: float | None = Field(None, ge=0, le=100)
     mask_ap: float | None = Field(None, ge=0, le=100)
     mask_ap75: float | None = Field(None, ge=0, le=100)
+    top1: float | None = Field(None, ge=0, le=100)
+    top5: float | None = Field(None, ge=0, le=100)
 
 
 class Row(Settings):
@@ -43,7 +42,7 @@ class Row(Settings):
 
 
 class Protocol(Settings):
-    """How every row is validated, with pycocotools' figures."""
+    """How every row of detectors is validated, with pycocotools' figures."""
 
     confidence: float = Field(0.001, ge=0, le=1)
     iou: float = Field(0.65, gt=0, le=1)
@@ -55,6 +54,7 @@ class AblationTable(Settings):
 
     title: str
     source: str = Field("", description="where it is printed")
+    task: Literal["detection", "classification"] = Field("detection", description="of all rows")
     base: str = Field(description="the row that the others are compared with")
     hyp: str = "yolor-640"
     img: int = Field(640, ge=32)
@@ -95,7 +95,8 @@ def load_table(name_or_path: str | Path) -> AblationTable:
         )
     for index, row in enumerate(table.rows):
         try:
-            check_model(load_model_spec(row.cfg), table.img)
+            spec = load_model_spec(row.cfg)
+            check_model(spec, table.img if table.task == "detection" else None)
         except UserError as error:
             location = rows.value[index].location
             problems += [f"{location}: row '{row.name}': {problem}" for problem in error.problems]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -32,12 +33,15 @@ class Accuracy:
         confusion: i64[C, C]: images of class row that were taken for class column.
         in_top: Images whose class was among the best five.
         loss: The mean cross entropy.
+        answers: For each image its name, and the labels that it has and that it was given; in the
+            order of the names.
     """
 
     names: tuple[str, ...]
     confusion: NDArray[np.int64]
     in_top: int
     loss: float
+    answers: tuple[tuple[str, int, int], ...] = ()
 
     @property
     def images(self) -> int:
@@ -65,6 +69,14 @@ class Accuracy:
     def named(self) -> dict[str, float]:
         """For logs, the most looked at first."""
         return {"top-1": self.top1, "top-5": self.top5, "loss": self.loss}
+
+    @property
+    def predictions(self) -> list[dict[str, str]]:
+        """What each image shows and was taken for, by class names."""
+        return [
+            {"image": image, "label": self.names[label], "predicted": self.names[given]}
+            for image, label, given in self.answers
+        ]
 
     def table(self) -> str:
         """For people: a line for the whole, and the classes that were found least."""
@@ -120,20 +132,22 @@ def evaluate(
     classes = network.num_classes
     counts = torch.zeros(classes * classes, dtype=torch.int64)
     in_top, loss = 0, 0.0
+    answers: list[tuple[str, int, int]] = []
     for batch in loader:
         if must_stop():
             raise ValidationInterruptedError
         with torch.no_grad(), chosen.autocast():
             logits = to_float32(network(chosen.images(batch.images, device))).cpu()
-        counts += torch.bincount(
-            batch.targets * classes + logits.argmax(1), minlength=classes * classes
-        )
+        given = logits.argmax(1)
+        counts += torch.bincount(batch.targets * classes + given, minlength=classes * classes)
+        paths = [meta.path for meta in batch.metas]
+        answers += zip(paths, batch.targets.tolist(), given.tolist(), strict=True)
         best = logits.topk(min(TOP, classes)).indices
         in_top += int((best == batch.targets[:, None]).any(1).sum())
         loss += float(torch.nn.functional.cross_entropy(logits, batch.targets, reduction="sum"))
         if show is not None:
             show(batch, logits)
-    parts = context.gather((counts.numpy(), in_top, loss))
+    parts = context.gather((counts.numpy(), in_top, loss, answers))
     confusion = sum((part[0] for part in parts), np.zeros(classes * classes, np.int64))
     images = max(int(confusion.sum()), 1)
     return Accuracy(
@@ -141,4 +155,5 @@ def evaluate(
         confusion.reshape(classes, classes),
         sum(part[1] for part in parts),
         sum(part[2] for part in parts) / images,
+        tuple(sorted(chain.from_iterable(part[3] for part in parts))),
     )

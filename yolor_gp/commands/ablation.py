@@ -7,7 +7,6 @@ import logging
 import sys
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 
 from yolor_gp.ablation.board import Board
@@ -19,12 +18,9 @@ from yolor_gp.ablation.progress import progress, summary
 from yolor_gp.ablation.proxy import epochs_for
 from yolor_gp.ablation.report import write_report
 from yolor_gp.ablation.runner import Runner
+from yolor_gp.ablation.subjects import subject_of
 from yolor_gp.ablation.table_file import AblationTable, chosen_rows, load_table
 from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.config.data_config import load_data_config
-from yolor_gp.config.run_config import AUTO, load_recipe
-from yolor_gp.data.doctor import examine
-from yolor_gp.engine.data_check import check_data
 from yolor_gp.engine.requests import seconds_of
 from yolor_gp.errors import UserError
 
@@ -81,24 +77,27 @@ def _planned(options: argparse.Namespace) -> AblationFolder:
     table = table.model_copy(update={name: v for name, v in given.items() if v is not None})
     chosen_rows(table, tuple(options.rows or ()))
     _check_seeds(options.seeds, table)
-    check_data(partial(examine, load_data_config(options.data)))
-    if table.hyp != AUTO:
-        load_recipe(table.hyp)
-    proxy = None
-    if options.proxy:
-        seconds = seconds_of(options.time) if options.time else 0.0
-        proxy = Proxy(width=options.width, depth=options.depth, seconds=seconds)
-        if not options.hyp:
-            table = table.model_copy(update={"hyp": AUTO})
-    elif options.time:
-        raise UserError("--time: sizes a proxy; add --proxy, or say --epochs")
-    data = str(Path(options.data).resolve()) if Path(options.data).is_file() else options.data
-    flags = ("--anchors", "keep") if proxy is not None else ()
-    plan = Plan(table=table, data=data, epochs=options.epochs, proxy=proxy, flags=flags)
+    plan = _plan(table, options)
+    subject_of(plan).check(plan)
     path = Path(options.project) / (options.name or Path(options.table).stem)
-    if proxy is None or options.epochs is not None:
+    if plan.proxy is None or options.epochs is not None:
         return make_folder(path, plan)
     return _sized(path, plan, options)
+
+
+def _plan(table: AblationTable, options: argparse.Namespace) -> Plan:
+    data = str(Path(options.data).resolve()) if Path(options.data).exists() else options.data
+    plan = Plan(table=table, data=data, epochs=options.epochs)
+    if not options.proxy:
+        if options.time:
+            raise UserError("--time: sizes a proxy; add --proxy, or say --epochs")
+        return plan
+    subject = subject_of(plan)
+    seconds = seconds_of(options.time) if options.time else 0.0
+    proxy = Proxy(width=options.width, depth=options.depth, seconds=seconds)
+    if not options.hyp:
+        table = table.model_copy(update={"hyp": subject.small_recipe})
+    return plan.model_copy(update={"table": table, "proxy": proxy, "flags": subject.small_flags})
 
 
 def _sized(path: Path, plan: Plan, options: argparse.Namespace) -> AblationFolder:
@@ -156,7 +155,7 @@ def _parser() -> Arguments:
     )
     add = parser.add_argument
     add("table", nargs="?", help="cfg/ablation/*.yaml, or a shipped name (table6)")
-    add("--data", help="data YAML or shipped name")
+    add("--data", help="data YAML or shipped name; of classifiers the folder")
     add("--report", metavar="FOLDER", help="train nothing, lay out what the folder holds")
     add("--project", default="runs/ablation", help="where the folders of tables are")
     add("--name", help="of the table's folder (none: that of the table)")

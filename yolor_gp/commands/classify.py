@@ -94,13 +94,15 @@ def val_parser() -> Arguments:
     add("--split", type=one_of("train", "val"), default="val", help="part of the data")
     add("--workers", type=whole_number(0), default=4, help="threads that load images")
     add("--metrics-json", metavar="FILE", help="write all figures, with the confusion matrix")
+    add("--save-json", metavar="FILE", help="write what each image was taken for")
     return parser
 
 
 def _val(words: Sequence[str]) -> int:
     options = val_parser().parse(words)
-    if options.metrics_json:
-        check_writable(options.metrics_json)
+    for file in (options.metrics_json, options.save_json):
+        if file:
+            check_writable(file)
     kind = training_device(options.device).type
     with joined_context(kind, timeout=600, heartbeat=120) as context:
         device = training_device(options.device, context.local_rank, context.size)
@@ -123,6 +125,8 @@ def _val(words: Sequence[str]) -> int:
             print(f"{options.weights} on {options.data} at {size} px\n{found.table()}")
             if options.metrics_json:
                 print(f"wrote {write_json(options.metrics_json, found.to_json())}")
+            if options.save_json:
+                print(f"wrote {write_json(options.save_json, found.predictions)}")
     return 0
 
 
