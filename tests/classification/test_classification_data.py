@@ -7,6 +7,7 @@ import pickle
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -34,6 +35,55 @@ def test_folders_are_classes(data: ClassificationData) -> None:
     assert data.train.labels.tolist() == [0] * 8 + [1] * 8 + [2] * 8
     np.testing.assert_array_equal(data.train.read(17), picture(COLOURS["red"], 1))
     assert natural_size(data.train) == 32
+
+
+def write_listed(root: Path, part: str, table: str, text: str) -> None:
+    folder = root / part
+    (folder / "some").mkdir(parents=True)
+    for number in range(3):
+        cv2.imwrite(str(folder / f"some/{number}.png"), np.full((4, 4, 3), number, np.uint8))
+    (folder / table).write_text(text)
+
+
+def test_a_table_names_pictures_and_classes(tmp_path: Path) -> None:
+    rows = ["file_name,caption,label", "some/2.png,x,10", 'some/0.png,"a, b",9', "some/1.png,,10"]
+    write_listed(tmp_path, "train", "metadata.csv", "\n".join(rows))
+    write_listed(tmp_path, "test", "metadata.jsonl", '\n{"file_name": "some/1.png", "label": 9}\n')
+    data = open_data(tmp_path)
+    assert data.train.names == data.val.names == ("9", "10")
+    assert data.train.labels.tolist() == [1, 0, 1] and data.val.labels.tolist() == [0]
+    assert data.train.read(0).max() == 2 and data.val.read(0).max() == 1
+    before = data.fingerprint["train"]
+    (tmp_path / "train/metadata.csv").write_text("\n".join(rows).replace("1.png,,10", "1.png,,9"))
+    assert open_data(tmp_path).fingerprint["train"] != before
+
+
+@pytest.mark.parametrize(
+    ("table", "text", "message"),
+    [("metadata.csv", "file,label\n", ":1: expected columns 'file_name' and 'label'"),
+     ("metadata.csv", "file_name,label\nsome/0.png\n", ":2: no 'label'"),
+     ("metadata.csv", "file_name,label\n,a\n../x.png,a", "no 'file_name'\n.*outside the folder"),
+     ("metadata.csv", "file_name,label\nsome/0.png,a\nsome/1.png,a", "at least two classes"),
+     ("metadata.csv", "file_name,label\n" + "x" * 200000, "not a table"),
+     ("metadata.jsonl", '{"file_name": "some/9.png", "label": 0}', ":1: no such file: some/9.png"),
+     ("metadata.jsonl", '{"file_name": "some/1.png", "label": [0]}', ":1: no 'label'"),
+     ("metadata.jsonl", "[1]", ":1: expected a JSON object on each line")],
+)  # fmt: skip
+def test_what_is_wrong_with_a_table_is_said(
+    tmp_path: Path, table: str, text: str, message: str
+) -> None:
+    write_listed(tmp_path, "train", table, text)
+    (tmp_path / "val").mkdir()
+    with pytest.raises(UserError, match=message):
+        open_data(tmp_path)
+
+
+def test_a_class_that_training_does_not_know(tmp_path: Path) -> None:
+    known = "file_name,label\nsome/0.png,a\nsome/1.png,b"
+    write_listed(tmp_path, "train", "metadata.csv", known)
+    write_listed(tmp_path, "val", "metadata.csv", known.replace(",b", ",c"))
+    with pytest.raises(UserError, match=r"csv:3: the training part has no class 'c'"):
+        open_data(tmp_path)
 
 
 def test_cifar_as_torchvision_leaves_it(tmp_path: Path) -> None:

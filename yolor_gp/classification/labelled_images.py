@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -83,8 +83,13 @@ def open_folder(folder: Path, names: tuple[str, ...] | None = None) -> LabelledI
     if not paths:
         told = left_out(folder.rglob("*"))
         raise UserError(f"{folder}: its class folders hold no images{f' ({told})' if told else ''}")
-    fingerprint = combined([repr(names), *(_state(path, folder) for path in paths)])
+    fingerprint = fingerprint_of(folder, paths, repr(names))
     return LabelledImages(str(folder), names, np.array(labels, np.int64), tuple(paths), fingerprint)
+
+
+def fingerprint_of(folder: Path, paths: Sequence[str], classes: str) -> str:
+    """Of pictures below a folder, by names and sizes, and of what is known of their classes."""
+    return combined([classes, *(_state(path, folder) for path in paths)])
 
 
 def _is_class(entry: Path) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from yolor_gp.classification.labelled_images import LabelledImages, open_folder
+from yolor_gp.classification.listed_images import open_listed, table_in
 from yolor_gp.classification.torchvision_files import (
     CIFAR_FOLDER,
     MNIST_FOLDER,
@@ -45,7 +46,8 @@ def open_data(where: str | Path) -> ClassificationData:
 
     Args:
         where: Holds `train/CLASS/*.jpg` and `val/CLASS/*.jpg` (or `valid`, `validation`, `test`),
-            or what torchvision leaves of CIFAR-10, MNIST or Imagenette.
+            or `train/metadata.csv` that names pictures and labels, or what torchvision leaves of
+            CIFAR-10, MNIST or Imagenette.
 
     Raises:
         UserError: When it is none of these, or something in it is wrong.
@@ -70,8 +72,13 @@ def open_data(where: str | Path) -> ClassificationData:
             f"{folder}: has no folder '{missing}'; expected train/CLASS/*.jpg and val/CLASS/*.jpg,"
             " or CIFAR-10, MNIST or Imagenette as torchvision unpacks them"
         )
-    opened = open_folder(train)
-    return ClassificationData(_named(opened), _named(open_folder(val, opened.names)))
+    opened = _open(train)
+    return ClassificationData(_named(opened), _named(_open(val, opened.names)))
+
+
+def _open(folder: Path, names: tuple[str, ...] | None = None) -> LabelledImages:
+    table = table_in(folder)
+    return open_folder(folder, names) if table is None else open_listed(table, names)
 
 
 def _part(folder: Path, names: tuple[str, ...]) -> Path | None:
