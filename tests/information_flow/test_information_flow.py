@@ -27,13 +27,14 @@ from yolor_gp.data.shapes.outlines import SHAPES
 from yolor_gp.errors import UserError
 from yolor_gp.information_flow import between as between_module
 from yolor_gp.information_flow import examine as examine_module
-from yolor_gp.information_flow.advice import _index, advice, shortened
+from yolor_gp.information_flow.advice import advice
 from yolor_gp.information_flow.between import compare
 from yolor_gp.information_flow.drawn import drawing_of
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import open_examined
 from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, block_of, pathway_of
 from yolor_gp.information_flow.page import render
+from yolor_gp.information_flow.smaller import index_of, shortened, with_fewer_paths
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.summary import summarize
 from yolor_gp.ops.image_size import ImageSize
@@ -264,9 +265,9 @@ def test_few_directions_are_a_hint() -> None:
 def test_an_unproductive_end_is_left_out() -> None:
     spec = load_model_spec("resnet34")
     names = layer_names(build_network(spec, device="meta"))
-    layers = [layer(name, 0.5, beyond=_index(name) not in range(5)) for name in names]
+    layers = [layer(name, 0.5, beyond=index_of(name) not in range(5)) for name in names]
     shorter = shortened(result(*layers), spec, 32)
-    assert shorter is not None and shorter.left_out == 4
+    assert shorter is not None and "its last 4 layers" in str(shorter)
     again = ModelSpec.from_text(shorter.spec.resolved_yaml, "shorter.yaml")
     assert [one.block for one in again.layers] == [
         *(one.block for one in spec.layers[:5]), "Classifier"]  # fmt: skip
@@ -275,10 +276,33 @@ def test_an_unproductive_end_is_left_out() -> None:
         replace(one, probe=0.6) if one.name.startswith("layers.6.") else one for one in layers
     ]
     longer = shortened(result(*better), spec, 32)
-    assert longer is not None and longer.left_out == 2
+    assert longer is not None and longer.without == "its last 2 layers of the backbone"
     all_needed = [layer(name, 0.5) for name in names]
     assert shortened(result(*all_needed), spec, 32) is None
     assert shortened(result(*layers), load_model_spec("yolor-elan-n"), 64) is None
+
+
+def test_dominated_pathways_are_left_out() -> None:
+    spec = load_model_spec("mpnet")
+    cka = {"2.0": 0.9, "2.1": 0.3, "3.0": 0.2, "3.1": 0.9}  # layer of the file and pathway
+
+    def flow(name: str) -> LayerFlow:
+        known = cka.get(f"{name.split('.')[1]}.{pathway_of(name)}", 0.5)
+        return replace(layer(name, 0.5), cka_output=known)
+
+    names = layer_names(build_network(spec, device="meta"))
+    fewer = with_fewer_paths(result(*map(flow, names)), spec, 32)
+    assert fewer is not None and "the dominated pathways of layers 2, 3: " in str(fewer)
+    again = ModelSpec.from_text(fewer.spec.resolved_yaml, "fewer-paths.yaml")
+    paths = [one.arguments["paths"] for one in again.layers if "paths" in one.arguments]
+    assert [len(each) for each in paths] == [2, 2, 1, 1] and [*paths[2][0], *paths[3][0]] == [
+        1,
+        3,
+        4,
+        7,
+    ]
+    assert summarize(again, 32).params == fewer.params[1] < fewer.params[0]
+    assert with_fewer_paths(result(*(layer(name, 0.5) for name in names)), spec, 32) is None
 
 
 @pytest.mark.parametrize(

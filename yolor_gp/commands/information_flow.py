@@ -13,13 +13,14 @@ from yolor_gp.commands.arguments import Arguments, add_image_size, whole_number
 from yolor_gp.engine.precision import training_device
 from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable, write_json, write_text
-from yolor_gp.information_flow.advice import advice, shortened
+from yolor_gp.information_flow.advice import advice
 from yolor_gp.information_flow.between import compare
 from yolor_gp.information_flow.drawn import drawing_of
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import Examined, open_examined
 from yolor_gp.information_flow.flow_results import FlowResult
 from yolor_gp.information_flow.page import render
+from yolor_gp.information_flow.smaller import shortened, with_fewer_paths
 
 _log = logging.getLogger(__name__)
 
@@ -76,10 +77,14 @@ def _open(options: argparse.Namespace) -> list[Examined]:
 
 def _advise(result: FlowResult, examined: Examined, folder: Path) -> list[str]:
     words = advice(result)
-    shorter = shortened(result, examined.spec, max(examined.size))
-    if shorter is not None:
-        words.append(str(shorter))
-        print(f"wrote {write_text(folder / 'shorter.yaml', shorter.spec.resolved_yaml)}")
+    size = max(examined.size)
+    for name, made in (
+        ("shorter", shortened(result, examined.spec, size)),
+        ("fewer-paths", with_fewer_paths(result, examined.spec, size)),
+    ):
+        if made is not None:
+            print(f"wrote {write_text(folder / f'{name}.yaml', made.spec.resolved_yaml)}")
+            words.append(f"{name}.yaml: {made}")
     return words
 
 

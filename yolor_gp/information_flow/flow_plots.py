@@ -27,7 +27,7 @@ def plot_probes(result: FlowResult, path: Target) -> None:
 def plot_saturation(result: FlowResult, path: Target) -> None:
     """Bars by layer, in the colour of the pathway."""
     figure, (axes,) = new_panels(1, 1, (10.0, 4.5))
-    pathways = _pathways(result)
+    pathways = pathways_of(result)
     values = [100 * layer.saturation for layer in result.layers]
     colours = [_COLOURS[pathways.index(layer.pathway) % len(_COLOURS)] for layer in result.layers]
     axes.bar(range(len(values)), values, color=colours)
@@ -48,6 +48,18 @@ def plot_cka(result: FlowResult, path: Target) -> None:
     """The heat map of every pair of layers."""
     names = [layer.name for layer in result.layers]
     _heat_map(result.cka, names, names, "linear CKA of layers", path)
+
+
+def plot_pathways(result: FlowResult, first: str, second: str, path: Target) -> None:
+    """The heat map of the layers of two pathways, as in Figs. 8 and 9."""
+    places = [
+        [k for k, layer in enumerate(result.layers) if layer.pathway == pathway]
+        for pathway in (first, second)
+    ]
+    rows, columns = ([result.layers[k].name for k in own] for own in places)
+    values = [[result.cka[row][column] for column in places[1]] for row in places[0]]
+    title = f"linear CKA: pathway {first} (up) and {second} (right)"
+    _heat_map(values, rows, columns, title, path)
 
 
 def plot_between(between: Between, path: Target) -> None:
@@ -93,7 +105,7 @@ def _heat_map(
 
 
 def _by_pathway(axes: Axes, result: FlowResult, value: Callable[[LayerFlow], float | None]) -> None:
-    for number, pathway in enumerate(_pathways(result)):
+    for number, pathway in enumerate(pathways_of(result)):
         points = [
             (place, found)
             for place, layer in enumerate(result.layers)
@@ -118,7 +130,8 @@ def _finish(axes: Axes, result: FlowResult, title: str) -> None:
     axes.grid(alpha=0.3)
 
 
-def _pathways(result: FlowResult) -> list[str]:
+def pathways_of(result: FlowResult) -> list[str]:
+    """Their names, "" for layers in none."""
     return sorted({layer.pathway for layer in result.layers})
 
 

@@ -4,21 +4,27 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from html import escape
+from itertools import combinations
 
 from yolor_gp.analysis.flow.receptive_field import in_words
 from yolor_gp.analysis.paths.report import render_report
 from yolor_gp.information_flow.between import Between
 from yolor_gp.information_flow.drawn import Drawing
 from yolor_gp.information_flow.flow_plots import (
+    pathways_of,
     plot_between,
     plot_cka,
     plot_gradients,
+    plot_pathways,
     plot_probes,
     plot_saturation,
     plot_side_by_side,
 )
 from yolor_gp.information_flow.flow_results import FlowResult
-from yolor_gp.visualize.page import picture, section, table
+from yolor_gp.visualize.page import grid, picture, section, table
+
+_PATHWAYS = 3
+"""Compared with each other, at most."""
 
 
 def render(
@@ -75,6 +81,14 @@ def _of_network(result: FlowResult, whose: str) -> list[str]:
         section(f"{title}{whose}", picture(lambda file, draw=draw: draw(result, file), words))  # type: ignore[misc]
         for title, draw, words in parts
     ]
+    pathways = [pathway for pathway in pathways_of(result) if pathway]
+    if len(pathways) > 1:
+        pairs = [
+            picture(lambda file, one=one, two=two: plot_pathways(result, one, two, file),  # type: ignore[misc]
+                    f"pathway {one} and {two}")
+            for one, two in combinations(pathways[:_PATHWAYS], 2)
+        ]  # fmt: skip
+        body.append(section(f"CKA between pathways{whose}", grid(pairs)))
     return [*body, section(f"Figures{whose}", _figures(result))]
 
 
