@@ -3,7 +3,8 @@
     python examples/onnx_numpy.py best.onnx picture.jpg found.jpg
 
 Reads what `scripts/export_model.py` writes. Everything that a program around the network must do is
-here: letterbox, suppression of overlaps, masks, and the way back to the pixels of the picture.
+here: letterbox, suppression of overlaps, masks, and the way back to the pixels of the picture. Of
+files with `--nms`, which suppress and draw themselves, `overlaps`, `suppress` and `kept` can go.
 """
 
 from __future__ import annotations
@@ -50,15 +51,24 @@ def suppress(boxes: np.ndarray, scores: np.ndarray, labels: np.ndarray) -> list[
     return kept
 
 
-def mask_of(coefficients: np.ndarray, prototypes: np.ndarray, box: np.ndarray, size: Any) -> Any:
+def kept(outputs: list[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Of every box those that stay: boxes, scores, labels, and masks f32[N, h, w] where drawn."""
+    boxes, all_scores, *masks = outputs
+    labels, scores = all_scores.argmax(1), all_scores.max(1)
+    rows = np.flatnonzero(scores > CONFIDENCE)
+    rows = rows[suppress(boxes[rows], scores[rows], labels[rows])]
+    drawn = [1 / (1 + np.exp(-np.tensordot(masks[0][rows], masks[1], 1)))] if masks else []
+    return boxes[rows], scores[rows], labels[rows], *drawn
+
+
+def whole_mask(mask: np.ndarray, box: np.ndarray, size: Any) -> np.ndarray:
     """Where an object is, in the input: bool[H, W]."""
-    logits = np.tensordot(coefficients, prototypes, 1)
-    probability = Image.fromarray((1 / (1 + np.exp(-logits))).astype(np.float32))
-    mask = np.asarray(probability.resize(tuple(size), Image.Resampling.BILINEAR)) > 0.5
-    inside = np.zeros_like(mask)
+    small = Image.fromarray(mask.astype(np.float32))
+    probability = np.asarray(small.resize(tuple(size), Image.Resampling.BILINEAR))
+    inside = np.zeros(probability.shape, bool)
     left, top, right, bottom = np.clip(box.round().astype(int), 0, [*size, *size])
     inside[top:bottom, left:right] = True
-    return mask & inside
+    return (probability > 0.5) & inside
 
 
 def detect(session: Any, image: np.ndarray) -> list[dict[str, Any]]:
@@ -67,22 +77,23 @@ def detect(session: Any, image: np.ndarray) -> list[dict[str, Any]]:
     size = np.array(words["image_size"]) * np.ones(2, int)  # a side, or width and height
     padded, scale, offset = letterbox(image, size)
     given = padded.transpose(2, 0, 1)[None].astype(np.float32) / 255
-    boxes, scores, *masks = (part[0] for part in session.run(None, {"images": given}))
-    labels, best = scores.argmax(1), scores.max(1)
-    rows = np.flatnonzero(best > CONFIDENCE)
-    rows = rows[suppress(boxes[rows], best[rows], labels[rows])]
+    outputs = [part[0] for part in session.run(None, {"images": given})]
+    if words.get("suppression"):
+        count, *outputs = outputs
+        boxes, scores, labels, *masks = (part[:count] for part in outputs)
+    else:
+        boxes, scores, labels, *masks = kept(outputs)
     (left, top), (right, bottom) = offset, size - offset
     height, width = image.shape[:2]
     found = []
-    for row in rows:
+    for row, label in enumerate(labels):
         mask = None
         if masks:
-            inner = mask_of(masks[0][row], masks[1], boxes[row], size)
-            inner = inner[top:bottom, left:right]
+            inner = whole_mask(masks[0][row], boxes[row], size)[top:bottom, left:right]
             mask = np.asarray(Image.fromarray(inner).resize((width, height)))
         box = np.clip((boxes[row] - np.tile(offset, 2)) / np.tile(scale, 2), 0, [width, height] * 2)
-        name = words["names"][labels[row]]
-        found.append({"name": name, "score": float(best[row]), "box": box, "mask": mask})
+        one = {"name": words["names"][label], "score": float(scores[row]), "box": box, "mask": mask}
+        found.append(one)
     return found
 
 

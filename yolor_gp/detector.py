@@ -22,6 +22,7 @@ from yolor_gp.detection.views import ViewFlags, Views
 from yolor_gp.engine.precision import choose_detection_precision
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.coco_backends import Backend
+from yolor_gp.export.exported import tell_limits
 from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Live
 from yolor_gp.models.fuse import fuse
@@ -135,6 +136,7 @@ class Detector:
         config = ValidationConfig(
             confidence=min(least), nms_iou=iou, multi_label=False, max_detections=max_detections
         )
+        tell_limits(self.network, config)
         frames = open_any(source, channels)
         inference = Inference.of(
             self._for_use(),
@@ -186,6 +188,7 @@ class Detector:
             UserError: When the data cannot be read, or have other classes than the network.
         """
         config = ValidationConfig(confidence=confidence, nms_iou=iou, max_detections=max_detections)
+        tell_limits(self.network, config)
         return validate(
             self.network,
             data,

@@ -94,7 +94,10 @@ def _exported(source: str | Path, classes: object) -> Model:
     if classes is not None:
         raise UserError(f"{source}: is exported, its classes are fixed; load the weights instead")
     network = open_exported(source)
-    return Model(cast(DetectionNetwork, network), str(source), network.description.size, "float32")
+    said = network.description
+    model = Model(cast(DetectionNetwork, network), str(source), said.size, "float32")
+    model.thresholds = said.thresholds
+    return model
 
 
 def _ensemble(members: Sequence[Model]) -> Model:

@@ -24,6 +24,7 @@ from yolor_gp.export.exported import ExportedNetwork, is_exported, open_exported
 from yolor_gp.export.formats import Array, Format, find_format, format_of, register_format
 from yolor_gp.export.graph import Description, ExportGraph, describe
 from yolor_gp.export.proof import compare, latencies, pictures
+from yolor_gp.export.suppression import Suppression
 from yolor_gp.models.heads.detection_head import DetectionHead
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.plugins import load_plugins
@@ -110,7 +111,10 @@ def test_an_exported_file_is_loaded_like_weights(
 
 def test_the_description_goes_round(tmp_path: Path) -> None:
     network = model().network
-    given = describe(network, SIZE, 1, dynamic=True)
+    given = describe(
+        network, SIZE, 1, dynamic=True, thresholds={"cat": 0.5},
+        suppression=Suppression(0.25, 0.45, 300),
+    )  # fmt: skip
     assert Description.from_json(given.to_json(), tmp_path) == given
     other = describe(model(seed=1).network, SIZE, 1, dynamic=True)
     assert given.weights != other.weights and len(given.weights) == 64
@@ -129,7 +133,10 @@ def test_differences_are_seen() -> None:
     other = compare(ExportGraph(first), in_memory(second), images)
     assert other.boxes > 0.1 and other.scores > 1e-3 and other.masks is not None
     assert "px, scores" in str(other)
-    ours, theirs = latencies(ExportGraph(first), in_memory(first), images[0], repeats=2)
+    given = torch.from_numpy(images[0])
+    ours, theirs = latencies(
+        lambda: ExportGraph(first)(given), lambda: in_memory(first)(given), repeats=2
+    )
     assert ours > 0 and theirs > 0
 
 
@@ -150,6 +157,8 @@ def test_formats_are_known_by_name_and_suffix() -> None:
         (["--out", "x.xml"], "--out x.xml: files of onnx end in .onnx"),
         (["--format", "onyx"], "--format onyx: unknown; did you mean 'onnx'"),
         (["--img", "50"], "--img 50: must be a multiple of 16"),
+        (["--iou", "0.5"], "--iou: needs --nms"),
+        (["--nms", "--iou", "0"], "--iou 0: would drop every box"),
     ],
 )
 def test_what_cannot_be_is_said(words: list[str], message: str) -> None:
@@ -209,12 +218,14 @@ def test_openvino(tmp_path: Path) -> None:
         open_exported(tmp_path / "bad.xml")
 
 
-@pytest.mark.parametrize("size", ["64", "128x64"])
-def test_the_reader_without_torch_finds_the_same(tmp_path: Path, size: str) -> None:
+@pytest.mark.parametrize(("size", "more"), [("64", []), ("128x64", []), ("64", ["--nms"])])
+def test_the_reader_without_torch_finds_the_same(
+    tmp_path: Path, size: str, more: list[str]
+) -> None:
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     weights = model().save(tmp_path / "w.pt")
-    assert main([str(weights), "--img", size, "--static"]) == 0
+    assert main([str(weights), "--img", size, "--static", *more]) == 0
     picture = ROOT / "docs" / "shapes.jpg"
     script = ROOT / "examples" / "onnx_numpy.py"
     run = subprocess.run(

@@ -25,6 +25,7 @@ from yolor_gp.errors import UserError
 from yolor_gp.evaluation.calibration import named_thresholds
 from yolor_gp.evaluation.class_table import class_table
 from yolor_gp.evaluation.curves import match_boxes
+from yolor_gp.export.exported import tell_limits
 from yolor_gp.files import check_writable, write_json
 from yolor_gp.model import load
 from yolor_gp.weights import own_checkpoint, store_thresholds
@@ -49,6 +50,8 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
         nms_iou=options.iou,
         max_detections=options.max_detections,
     )
+    if context.is_main:
+        tell_limits(model.network, config)
     size = options.image_size or model.image_size
     found = validate(
         model.network,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NoReturn, Self
 
@@ -11,39 +13,14 @@ from torch import Tensor, nn
 
 import yolor_gp.export.onnx  # noqa: F401
 import yolor_gp.export.openvino  # noqa: F401  (both enter their format)
+from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.errors import UserError
 from yolor_gp.export.formats import Array, Session, format_of
 from yolor_gp.export.graph import Description
+from yolor_gp.export.heads import ExportedHead, Outputs, SuppressedHead
 from yolor_gp.models.plan import check_image_size
-from yolor_gp.structures.candidates import Candidates
 
-Outputs = tuple[Tensor, ...]
-
-
-class ExportedHead(nn.Module):
-    """Candidates of decoded boxes."""
-
-    def __init__(self, description: Description) -> None:
-        super().__init__()
-        self.num_classes = len(description.names)
-        self.size = (0, 0)
-
-    def candidates(self, predictions: Outputs, confidence: float) -> Candidates:
-        """The boxes with a score above `confidence`."""
-        boxes, scores, *masks = predictions
-        image, row = (scores.amax(dim=2) > confidence).nonzero(as_tuple=True)
-        found = scores[image, row]
-        # The scores hold objectness already.
-        values = [torch.ones_like(found[:, :1]), found, *(part[image, row] for part in masks[:1])]
-        return Candidates(
-            images=len(boxes),
-            image_size=self.size,
-            image=image,
-            boxes=boxes[image, row],
-            values=torch.cat(values, 1),
-            num_classes=self.num_classes,
-            prototypes=masks[1] if masks else None,
-        )
+_log = logging.getLogger(__name__)
 
 
 class ExportedNetwork(nn.Module):
@@ -55,7 +32,8 @@ class ExportedNetwork(nn.Module):
     def __init__(self, file: Path, description: Description, session: Session) -> None:
         super().__init__()
         self.file, self.description, self._session = file, description, session
-        self.head = ExportedHead(description)
+        kind = SuppressedHead if description.suppression else ExportedHead
+        self.head = kind(len(description.names))
         self.names = description.names
         self.has_masks = description.has_masks
         self.max_stride = description.stride
@@ -81,7 +59,7 @@ class ExportedNetwork(nn.Module):
         self.head.size = (images.shape[2], images.shape[3])
         pictures = images.float().cpu().numpy()
         parts = [self._session(pictures)] if self.description.is_dynamic else self._parts(pictures)
-        whole = [np.concatenate(part) for part in zip(*parts, strict=True)]
+        whole = [_joined(part) for part in zip(*parts, strict=True)]
         return tuple(torch.from_numpy(part).to(images.device) for part in whole)
 
     def _parts(self, pictures: Array) -> list[list[Array]]:
@@ -106,6 +84,32 @@ class ExportedNetwork(nn.Module):
 
     def __deepcopy__(self, memo: dict[int, object]) -> Self:
         return self  # a session cannot be copied, and nothing changes it
+
+
+def _joined(parts: Sequence[Array]) -> Array:
+    """Batches as one; of kept boxes each batch has as many rows as it needs."""
+    if len({part.shape[1:] for part in parts}) == 1:
+        return np.concatenate(parts)
+    rows = max(part.shape[1] for part in parts)
+    others = ((0, 0),) * (parts[0].ndim - 2)
+    return np.concatenate(
+        [np.pad(part, ((0, 0), (0, rows - part.shape[1]), *others)) for part in parts]
+    )
+
+
+def tell_limits(network: nn.Module, config: ValidationConfig) -> None:
+    """Say so where an exported file has dropped what `config` would keep."""
+    fixed = network.description.suppression if isinstance(network, ExportedNetwork) else None
+    if fixed and (
+        config.confidence < fixed.confidence
+        or config.nms_iou > fixed.iou
+        or config.max_detections > fixed.max_detections
+    ):
+        _log.warning(
+            "%s: has suppression inside (%s), which cannot be looser; export without --nms, or with"
+            " what is wanted",
+            network.file, fixed,
+        )  # fmt: skip
 
 
 def is_exported(path: str | Path) -> bool:

@@ -47,6 +47,7 @@ class Format:
         precisions: Those it can be written in.
         write: Writes a file. Raises `UserError`.
         open: What the file says of itself, and what runs it. Raises `UserError`.
+        can_suppress: Whether suppression can be inside (`Description.suppression`).
     """
 
     name: str
@@ -54,6 +55,7 @@ class Format:
     precisions: tuple[str, ...]
     write: Callable[[Request], None]
     open: Callable[[Path], tuple[Description, Session]]
+    can_suppress: bool = False
 
 
 _FORMATS: dict[str, Format] = {}

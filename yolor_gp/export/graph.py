@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from copy import deepcopy
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from yolor_gp.errors import UserError
+from yolor_gp.export.suppression import Suppression
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.ops.image_size import AnySize, ImageSize
@@ -40,6 +42,8 @@ class Description:
         is_dynamic: Whether batch and sides may differ from `batch` and `image_size`.
         batch: Images at once, where it is fixed.
         weights: SHA-256 of the weights it was made of.
+        thresholds: By class name the score from which on it is shown; {} for none stored.
+        suppression: What the graph keeps of the boxes, None when it gives all of them.
         preprocessing: How pictures become the input, in words.
         format: Of this description.
     """
@@ -51,6 +55,8 @@ class Description:
     is_dynamic: bool
     batch: int
     weights: str
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+    suppression: Suppression | None = None
     preprocessing: str = _PREPROCESSING
     format: int = _FORMAT
 
@@ -73,6 +79,8 @@ class Description:
         try:
             values: dict[str, Any] = json.loads(text or "")
             values["names"] = tuple(str(name) for name in values["names"])
+            if values.get("suppression"):
+                values["suppression"] = Suppression(**values["suppression"])
             found = Description(**values)
             ImageSize.of(found.image_size)
         except (ValueError, TypeError, KeyError):
@@ -107,7 +115,15 @@ class ExportGraph(nn.Module):
         return torch.rand(batch, 3, *size, generator=torch.Generator().manual_seed(0))
 
 
-def describe(network: DetectionNetwork, size: AnySize, batch: int, *, dynamic: bool) -> Description:
+def describe(
+    network: DetectionNetwork,
+    size: AnySize,
+    batch: int,
+    *,
+    dynamic: bool,
+    thresholds: Mapping[str, float] | None = None,
+    suppression: Suppression | None = None,
+) -> Description:
     """The description of a network, whose weights count in their order and float32 bytes."""
     digest = hashlib.sha256()
     for name, tensor in network.state_dict().items():
@@ -115,5 +131,5 @@ def describe(network: DetectionNetwork, size: AnySize, batch: int, *, dynamic: b
         digest.update(tensor.float().cpu().contiguous().numpy().tobytes())
     return Description(
         network.names, network.max_stride, ImageSize.of(size).plain, network.has_masks,
-        dynamic, batch, digest.hexdigest(),
+        dynamic, batch, digest.hexdigest(), dict(thresholds or {}), suppression,
     )  # fmt: skip

@@ -15,6 +15,7 @@ import torch
 from yolor_gp.errors import UserError
 from yolor_gp.export.formats import Array, Format, Request, Session, register_format
 from yolor_gp.export.graph import INPUT, Description
+from yolor_gp.export.suppression import suppressed
 from yolor_gp.files import whole_file
 
 OPSET = 18
@@ -24,12 +25,12 @@ _MOST_CELLS = 256
 
 
 def model_of(request: Request) -> Any:
-    """The graph as `onnx.ModelProto`, described; weights inside.
+    """The graph as `onnx.ModelProto`; weights inside.
 
     Raises:
         UserError: When the packages are missing.
     """
-    onnx = _onnx()
+    _onnx()
     description, graph = request.description, request.graph
     # A batch of one, or equal sides, would be taken for constants.
     sides = (2 * description.stride, 3 * description.stride)
@@ -49,7 +50,14 @@ def model_of(request: Request) -> Any:
     finally:
         logger.setLevel(level)
     assert program is not None
-    model = program.model_proto
+    return program.model_proto
+
+
+def finished(model: Any, description: Description) -> Any:
+    """`model_of`, perhaps quantised: with what comes behind it, and what it says of itself."""
+    onnx = _onnx()
+    if description.suppression:
+        model = suppressed(model, description.suppression, onnx)
     onnx.helper.set_model_props(model, {_KEY: description.to_json()})
     return model
 
@@ -62,11 +70,10 @@ def _dynamic_shapes(stride: int) -> Any:
 
 def _write(request: Request) -> None:
     model = model_of(request)
+    if request.precision == "int8":
+        model = _quantised(model, request.calibration)
     with whole_file(request.path) as file:
-        if request.precision == "int8":
-            file.write(_quantised(model, request.calibration).SerializeToString())
-        else:
-            file.write(model.SerializeToString())
+        file.write(finished(model, request.description).SerializeToString())
 
 
 def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
@@ -147,7 +154,8 @@ def _open(path: Path) -> tuple[Description, Session]:
 
 def _onnx() -> Any:
     try:
-        import onnx
+        import onnx.compose
+        import onnx.parser  # noqa: F401  (used as onnx.parser)
         import onnxscript  # noqa: F401  (torch's exporter needs it)
     except ImportError as error:
         raise UserError(_missing(error)) from None
@@ -167,4 +175,6 @@ def _missing(error: ImportError) -> str:
     return f"ONNX: the package {error.name} is missing; pip install 'yolor_gp[export]'"
 
 
-ONNX = register_format(Format("onnx", ".onnx", ("float32", "int8"), _write, _open))
+ONNX = register_format(
+    Format("onnx", ".onnx", ("float32", "int8"), _write, _open, can_suppress=True)
+)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ import torch
 from yolor_gp.errors import UserError
 from yolor_gp.export.formats import Array, Format, Request, Session, register_format
 from yolor_gp.export.graph import Description
-from yolor_gp.export.onnx import model_of
+from yolor_gp.export.onnx import finished, model_of
 from yolor_gp.files import whole_file
 
 _KEY = "yolor_gp"
@@ -22,8 +23,11 @@ def _write(request: Request) -> None:
     openvino = _openvino()
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "graph.onnx")
-        source.write_bytes(model_of(request).SerializeToString())
+        graph = finished(model_of(request), request.description)
+        source.write_bytes(graph.SerializeToString())
         model = openvino.convert_model(str(source))
+        if request.precision == "int8":
+            model = _quantised(model, request.calibration)
         model.set_rt_info(request.description.to_json(), [_KEY])
         made = Path(folder, request.path.name)
         openvino.save_model(model, str(made), compress_to_fp16=request.precision == "float16")
@@ -31,6 +35,34 @@ def _write(request: Request) -> None:
         for suffix in (".bin", ".xml"):
             with whole_file(request.path.with_suffix(suffix)) as file:
                 file.write(made.with_suffix(suffix).read_bytes())
+
+
+def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
+    """Convolutions and what lies between them in int8, as `onnx._quantised`."""
+    nncf, given = _nncf(), list(pictures)
+    return nncf.quantize(
+        model,
+        nncf.Dataset(given),
+        subset_size=len(given),
+        preset=nncf.QuantizationPreset.MIXED,
+        ignored_scope=nncf.IgnoredScope(names=_behind_convolutions(model)),
+    )
+
+
+def _behind_convolutions(model: Any) -> list[str]:
+    """Names of the operations, in any order, behind which there is no other convolution."""
+    names, lead = [], set()
+    for operation in reversed(model.get_ordered_ops()):
+        readers = [entry.get_node() for port in operation.outputs()
+                   for entry in port.get_target_inputs()]  # fmt: skip
+        if any(
+            reader.get_type_name() == "Convolution" or reader.get_friendly_name() in lead
+            for reader in readers
+        ):
+            lead.add(operation.get_friendly_name())
+        elif operation.get_type_name() not in ("Constant", "Result", "Parameter"):
+            names.append(operation.get_friendly_name())
+    return names
 
 
 def _open(path: Path) -> tuple[Description, Session]:
@@ -56,6 +88,16 @@ def _open(path: Path) -> tuple[Description, Session]:
     return description, run
 
 
+def _nncf() -> Any:
+    try:
+        import nncf
+    except ImportError:
+        raise UserError(
+            "int8 in OpenVINO: the package nncf is missing; pip install 'yolor_gp[export]'"
+        ) from None
+    return nncf
+
+
 def _openvino() -> Any:
     try:
         import openvino
@@ -66,4 +108,6 @@ def _openvino() -> Any:
     return openvino
 
 
-OPENVINO = register_format(Format("openvino", ".xml", ("float32", "float16"), _write, _open))
+OPENVINO = register_format(
+    Format("openvino", ".xml", ("float32", "float16", "int8"), _write, _open, can_suppress=True)
+)

@@ -10,15 +10,19 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 
 from yolor_gp.config.data_config import load_data_config
+from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.data.shapes.scene import draw_scene
+from yolor_gp.detection.postprocess import postprocess
 from yolor_gp.export.exported import ExportedNetwork
 from yolor_gp.export.formats import Array
-from yolor_gp.export.graph import ExportGraph
+from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.letterbox import evaluation_letterbox, place
+from yolor_gp.structures.detections import Detections, PrototypeMasks
 
 SURE = 0.05
 """Boxes and coefficients are compared where some score reaches this: nobody looks at the others."""
@@ -26,15 +30,30 @@ SURE = 0.05
 
 @dataclass(frozen=True)
 class Differences:
-    """The largest differences of outputs: boxes in pixels, scores and masks' logits as they are."""
+    """The largest differences of outputs: boxes in pixels, scores and masks as they are.
+
+    Masks are logits where the graph gives every box, else probabilities. Of kept boxes also how
+    many there are, and how many only one side has.
+    """
 
     boxes: float
     scores: float
     masks: float | None
+    detections: int | None = None
+    lost: int = 0
+
+    @property
+    def largest(self) -> float:
+        """Of all."""
+        return max(self.boxes, self.scores, self.masks or 0.0)
 
     def __str__(self) -> str:
-        masks = "" if self.masks is None else f", masks' logits {self.masks:.2g}"
-        return f"boxes {self.boxes:.2g} px, scores {self.scores:.2g}{masks}"
+        kind = "masks' logits" if self.detections is None else "masks"
+        masks = "" if self.masks is None else f", {kind} {self.masks:.2g}"
+        words = f"boxes {self.boxes:.2g} px, scores {self.scores:.2g}{masks}"
+        if self.detections is None:
+            return words
+        return f"{words}; of {self.detections} detections {self.lost} in one of them only"
 
 
 def pictures(data: str | Path | None, image_size: AnySize, count: int) -> Iterator[Array]:
@@ -57,7 +76,7 @@ def pictures(data: str | Path | None, image_size: AnySize, count: int) -> Iterat
 
 
 @torch.no_grad()
-def compare(graph: ExportGraph, exported: ExportedNetwork, images: Sequence[Array]) -> Differences:
+def compare(graph: nn.Module, exported: nn.Module, images: Sequence[Array]) -> Differences:
     """The largest differences over some pictures."""
     boxes, scores, masks = [0.0], [0.0], [0.0]
     for image in images:
@@ -72,8 +91,58 @@ def compare(graph: ExportGraph, exported: ExportedNetwork, images: Sequence[Arra
                 for found in (ours, theirs)
             ]
             masks.append(_largest(*logits))
-    has_masks = len(graph.outputs) > 2
-    return Differences(max(boxes), max(scores), max(masks) if has_masks else None)
+    return Differences(max(boxes), max(scores), max(masks) if len(ours) > 2 else None)
+
+
+@torch.no_grad()
+def compare_kept(
+    network: DetectionNetwork,
+    exported: ExportedNetwork,
+    images: Sequence[Array],
+    config: ValidationConfig,
+) -> Differences:
+    """The largest differences of detections, each with the nearest of its class.
+
+    Of `network` with this project's suppression, and of a file that has it inside.
+    """
+    boxes, scores, masks, count, lost = [0.0], [0.0], [0.0], 0, 0
+    for image in images:
+        given = torch.from_numpy(image)
+        ours, theirs = (kept(one, given, config)[0] for one in (network, exported))
+        first, second = _pairs(ours, theirs)
+        count, lost = count + len(ours), lost + len(ours) + len(theirs) - 2 * len(first)
+        boxes.append(_largest(ours.boxes[first], theirs.boxes[second]))
+        scores.append(_largest(ours.scores[first], theirs.scores[second]))
+        if isinstance(ours.masks, PrototypeMasks) and isinstance(theirs.masks, PrototypeMasks):
+            drawn = ours.masks.select(first), theirs.masks.select(second)
+            masks.append(_largest(*(_probabilities(part) for part in drawn)))
+    largest = max(masks) if network.has_masks else None
+    return Differences(max(boxes), max(scores), largest, count, lost)
+
+
+@torch.no_grad()
+def kept(
+    network: DetectionNetwork | ExportedNetwork, images: Tensor, config: ValidationConfig
+) -> list[Detections]:
+    """The detections in letterboxed pictures f32[B, 3, H, W], in their frame."""
+    head, predictions = network.head, network(images)
+    return postprocess(head.candidates(predictions, config.confidence), config)
+
+
+def _pairs(ours: Detections, theirs: Detections) -> tuple[Tensor, Tensor]:
+    """Indices of detections of one class that are one another's nearest, within a pixel."""
+    apart = (ours.boxes[:, None] - theirs.boxes).abs().amax(dim=2)
+    apart[ours.labels[:, None] != theirs.labels] = torch.inf
+    if not apart.numel():
+        none = torch.zeros(0, dtype=torch.int64)
+        return none, none
+    nearest = (apart == apart.amin(1, keepdim=True)) & (apart == apart.amin(0, keepdim=True))
+    first, second = (nearest & (apart < 1)).nonzero(as_tuple=True)
+    return first, second
+
+
+def _probabilities(masks: PrototypeMasks) -> Tensor:
+    return torch.einsum("nk,khw->nhw", masks.coefficients, masks.prototypes).sigmoid()
 
 
 def _largest(first: torch.Tensor, second: torch.Tensor) -> float:
@@ -82,17 +151,15 @@ def _largest(first: torch.Tensor, second: torch.Tensor) -> float:
 
 @torch.no_grad()
 def latencies(
-    graph: ExportGraph, exported: ExportedNetwork, image: Array, repeats: int = 30
+    ours: Callable[[], object], theirs: Callable[[], object], repeats: int = 30
 ) -> tuple[float, float]:
-    """Milliseconds of one picture through both, medians of interleaved repeats."""
-    given = torch.from_numpy(image)
-    works: list[Callable[[], object]] = [lambda: graph(given), lambda: exported(given)]
+    """Milliseconds of both, medians of interleaved repeats."""
     times: list[list[float]] = [[], []]
     for repeat in range(repeats + 3):
-        for work, taken in zip(works, times, strict=True):
+        for work, taken in zip((ours, theirs), times, strict=True):
             began = time.perf_counter()
             work()
             if repeat >= 3:
                 taken.append(1000 * (time.perf_counter() - began))
-    ours, theirs = (statistics.median(taken) for taken in times)
-    return ours, theirs
+    first, second = (statistics.median(taken) for taken in times)
+    return first, second
