@@ -20,6 +20,9 @@ from yolor_gp.ops.image_size import AnySize, ImageSize
 CHECK_SIZE = 256
 IMAGE = -1
 
+_known_outputs: dict[tuple[object, ...], Tensor] = {}
+"""What layers gave before: a file is checked more than once on its way to a network."""
+
 
 @dataclass(frozen=True)
 class LayerPlan:
@@ -177,8 +180,17 @@ class _Checker:
 
     def _output(self, plan: LayerPlan) -> Tensor | None:
         """What the layer gives on the meta device; None for a head, and where it cannot run."""
-        inputs = [self._tensor(source) for source in plan.sources]
-        shapes = " and ".join(str(list(x.shape[1:])) for x in inputs if x is not None)
+        inputs = [tensor for tensor in map(self._tensor, plan.sources) if tensor is not None]
+        key = (plan.block, repr(plan.bound), *(tensor.shape for tensor in inputs))
+        if key not in _known_outputs:
+            output = self._sent_through(plan, inputs)
+            if output is None:
+                return None
+            _known_outputs[key] = output
+        return _known_outputs[key]
+
+    def _sent_through(self, plan: LayerPlan, inputs: list[Tensor]) -> Tensor | None:
+        shapes = " and ".join(str(list(tensor.shape[1:])) for tensor in inputs)
         try:
             with torch.device("meta"):
                 module = plan.construct().eval()
