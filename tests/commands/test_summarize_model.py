@@ -39,8 +39,8 @@ def test_size_and_classes_change_the_figures(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        ([], "give model files, or --paper"),
-        (["yolor-csp", "--paper"], "give model files, or --paper"),
+        ([], "give model files, --paper"),
+        (["yolor-csp", "--paper"], "give model files, --paper"),
         (["yolor-cps"], "no such file, nor a shipped model of that name; did you mean"),
         (["yolor-csp-n", "--size", "650"], "650 is not a multiple of 32"),
         (["yolor-csp-n", "--json", "README.md/figures.json"], "cannot be written"),

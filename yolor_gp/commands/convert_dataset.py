@@ -98,7 +98,7 @@ def _read(source: str, lost: Counter[str]) -> tuple[tuple[str, ...], dict[str, l
     for split in _PARTS:
         if not (getattr(config, split) or (config.form == "shapes" and split != "test")):
             continue
-        dataset = open_dataset(config, split, image_size=640)
+        dataset = open_dataset(config.without_slices(), split, image_size=640)
         names = names or dataset.names
         if config.form == "coco":
             truth = dataset.ground_truth().load()["annotations"]

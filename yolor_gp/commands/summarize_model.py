@@ -14,6 +14,7 @@ from yolor_gp.analysis.flow.receptive_field import receptive_fields
 from yolor_gp.analysis.paths.network_sources import open_network
 from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.commands.paper_table import markdown_table, paper_rows
+from yolor_gp.config.shipped import shipped_files
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
 from yolor_gp.models.summary import (
@@ -33,6 +34,7 @@ def parser() -> Arguments:
     add("--size", type=whole_number(32), help="side of the image, px; 640, classifiers 256")
     add("--classes", type=whole_number(1), help="number of classes in place of the file's")
     add("--paper", action="store_true", help="every row of the paper's tables beside its figures")
+    add("--list", action="store_true", help="the names of all shipped models, by folder")
     add("--receptive-field", action="store_true",
         help="what part of the image every layer sees; also of torchvision:NAME")  # fmt: skip
     add("--json", metavar="FILE", help="also write the figures; params are counts, not millions")
@@ -46,8 +48,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         UserError: When no model is named, or one is wrong.
     """
     options = parser().parse(arguments)
-    if options.paper == bool(options.models):
-        raise UserError("summarize_model.py: give model files, or --paper for all of the tables")
+    if options.list + options.paper + bool(options.models) != 1:
+        raise UserError(
+            "summarize_model.py: give model files, --paper for all of the tables, or --list"
+        )
+    if options.list:
+        print(_shipped())
+        return 0
     if options.receptive_field:
         return _receptive_fields(options.models, options.size)
     if options.paper:
@@ -65,6 +72,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if options.json:
         write_json(options.json, figures, indent=1)
     return 0
+
+
+def _shipped() -> str:
+    folders: dict[str, list[str]] = {}
+    for file in shipped_files("model"):
+        folders.setdefault(f"cfg/{file.parent.name}", []).append(file.stem)
+    return "\n".join(f"{folder}: {', '.join(names)}" for folder, names in folders.items())
 
 
 def _receptive_fields(models: Sequence[str], size: int | None) -> int:

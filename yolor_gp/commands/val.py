@@ -132,7 +132,7 @@ def _rule(text: str) -> str:
 
 def _write_txt(found: Validation, folder: Path) -> None:
     """A YOLO label file for each image with detections, as `detect.py --save-txt` writes them."""
-    stems = {int(k): Path(found.dataset.image_path(i)).stem
+    stems = {int(k): found.dataset.image_name(i)
              for i, k in enumerate(found.dataset.image_ids)}  # fmt: skip
     for result in found.evaluator.images():
         detections = result.detections()

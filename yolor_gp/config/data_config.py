@@ -17,11 +17,13 @@ format: csv_boxes                           # of a plugin, which knows what the 
 train: train.csv
 val: val.csv
 names: [cat, dog]
+
+slice: {size: 640, overlap: 0.2}            # in any of them: large pictures are trained on in parts
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -56,6 +58,16 @@ class AnnotationFiles(Settings):
     test: str | None = None
 
 
+class SliceConfig(Settings):
+    """Pictures cut into overlapping windows, each an image of its own."""
+
+    size: int = Field(ge=32, le=65536, description="side of the windows in pixels of the picture")
+    overlap: float = Field(0.2, gt=0, le=0.9, description="of neighbours, as a share of the side")
+    whole: bool = Field(True, description="the whole picture is an image, too")
+    empty: float = Field(1.0, ge=0, le=1, description="share kept of windows without objects")
+    val: bool = Field(False, description="cut validation and test pictures, too")
+
+
 class _DataFile(Settings):
     """The keys of the YAML, before paths are resolved and forms told apart."""
 
@@ -68,6 +80,7 @@ class _DataFile(Settings):
     names: list[str] | dict[str, str] | None = None
     nc: int | None = Field(None, ge=1)
     shapes: ShapesConfig | None = None
+    slice: SliceConfig | None = None
     roboflow: dict[str, Any] | None = Field(None, description="accepted and unused: its origin")
     download: str | None = Field(None, description="accepted and unused: nothing is downloaded")
 
@@ -78,7 +91,7 @@ class DataConfig:
 
     train, val, test: files and folders of the images; annotations: split -> COCO JSON (form
     "coco"); names: class names by label (form "yolo", and plugins' where they are given; the other
-    forms know them from the data).
+    forms know them from the data); slice: how pictures are cut, None for not at all.
     """
 
     file: Path
@@ -90,6 +103,15 @@ class DataConfig:
     annotations: dict[str, Path]
     names: tuple[str, ...]
     shapes: ShapesConfig | None = None
+    slice: SliceConfig | None = None
+
+    def slice_of(self, split: Split) -> SliceConfig | None:
+        """How the pictures of a split are cut, None for not at all."""
+        return self.slice if self.slice and (split == "train" or self.slice.val) else None
+
+    def without_slices(self) -> DataConfig:
+        """The same with whole pictures."""
+        return replace(self, slice=None)
 
     def images(self, split: Split) -> tuple[Path, ...]:
         """The image sources of a split.
@@ -131,6 +153,7 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
         annotations={split: root / name for split, name in files.items() if name is not None},
         names=names,
         shapes=settings.shapes,
+        slice=settings.slice,
     )
 
 

@@ -55,7 +55,9 @@ def find_shipped(kind: str, name_or_path: str | Path) -> Path:
     if len(path.parts) <= 1 and stem in known:
         return known[stem]
     names = ", ".join(known) or "none"
+    if kind == "model":
+        names = "see summarize_model.py --list"
     raise UserError(
         f"{name_or_path}: no such file, nor a shipped {kind} of that name"
-        f"{did_you_mean(stem, known)} (shipped: {names})"
+        f"{did_you_mean(stem, known, most=3)} (shipped: {names})"
     )

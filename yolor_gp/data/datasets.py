@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Literal
 
@@ -17,6 +18,7 @@ from yolor_gp.data.labels.table_truth import table_truth
 from yolor_gp.data.labels.yolo_txt import open_yolo
 from yolor_gp.data.selection import LoadTruth, Selection
 from yolor_gp.data.shapes.data_set import draw_shapes
+from yolor_gp.data.slices import sliced
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import AnySize
 
@@ -33,14 +35,22 @@ def open_dataset(
 ) -> DetectionDataset:
     """One part of a data set; labels come from the cache when nothing has changed.
 
-    Built-in shapes are drawn first where they are not there yet.
+    Built-in shapes are drawn first where they are not there yet; pictures are cut as the
+    configuration says, after the selection.
 
     Raises:
         UserError: When pictures or labels cannot be read or are wrong.
     """
     name = f"{config.file} ({split})"
-    opened = selection.of(*_open(config, split), name)
-    return DetectionDataset(name, *opened, image_size=image_size, cache=cache)
+    table, fingerprint, truth = selection.of(*_open(config, split), name)
+    config_of_slices, cuts = config.slice_of(split), None
+    if config_of_slices:
+        thin = split == "train"
+        table, fingerprint, cuts = sliced(table, fingerprint, config_of_slices, thin=thin)
+        truth = partial(table_truth, table)
+    return DetectionDataset(
+        name, table, fingerprint, truth, image_size=image_size, cache=cache, cuts=cuts
+    )
 
 
 Opened = tuple[AnnotationTable, str, LoadTruth]

@@ -15,6 +15,7 @@ from yolor_gp.data.labels.polygons import paint
 from yolor_gp.data.pixels.images import ImageCache, read_image
 from yolor_gp.data.pixels.picture_store import PictureStore
 from yolor_gp.data.pixels.shared_memory import AVAILABLE
+from yolor_gp.data.slices import Cuts
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import AnySize, ImageSize
 from yolor_gp.ops.letterbox import evaluation_letterbox, resize
@@ -29,7 +30,8 @@ class DetectionDataset:
     """One part of a data set.
 
     image_size: what scaled pictures just fit in; cache "ram" keeps every scaled picture;
-    load_truth: gives the COCO dictionary of this part, crowds included.
+    load_truth: gives the COCO dictionary of this part, crowds included; cuts: where images lie that
+    are parts of pictures.
     """
 
     def __init__(
@@ -41,12 +43,13 @@ class DetectionDataset:
         *,
         image_size: AnySize,
         cache: Literal["none", "ram"] = "none",
+        cuts: Cuts | None = None,
     ) -> None:
         if not len(table):
             raise UserError(f"{name}: has no images")
         self.name, self.table, self.fingerprint = name, table, fingerprint
         self.image_size = ImageSize.of(image_size)
-        self._load_truth = load_truth
+        self._load_truth, self._cuts = load_truth, cuts
         if cache == "ram":
             _check_memory(name, table, self.image_size)
         self.store: PictureStore | None = None
@@ -96,6 +99,11 @@ class DetectionDataset:
         """Where an image lies."""
         return self.table.path(index)
 
+    def image_name(self, index: int) -> str:
+        """The name of its file without suffix, with the place where it is a part of a picture."""
+        stem = Path(self.table.path(index)).stem
+        return stem if self._cuts is None else self._cuts.name(index, stem)
+
     def original_size(self, index: int) -> tuple[int, int]:
         """(height, width) of an image before any scaling."""
         return self.table.size(index)
@@ -116,6 +124,8 @@ class DetectionDataset:
         Raises:
             UserError: When it cannot be read, naming the file.
         """
+        if self._cuts is not None:
+            return self._cuts.read(index, self.table.path(index))
         return read_image(self.table.path(index), self.table.size(index))
 
     def read_scaled(self, index: int) -> NDArray[np.uint8]:

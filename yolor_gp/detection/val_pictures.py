@@ -71,7 +71,7 @@ def _draw_mistakes(
                 corners = np.concatenate((box[:2], box[:2] + box[2:])).astype(np.float32)
                 draw_box(canvas, corners, colour, width)
                 draw_label(canvas, corners, f"{word}: {names[label]}", colour)
-        stem = Path(dataset.image_path(index)).stem[:80]
+        stem = dataset.image_name(index)[:80]
         file = folder / f"{rank:02d}-{len(one)}-{stem}.jpg"
         cv2.imwrite(str(file), cv2.cvtColor(canvas, cv2.COLOR_RGB2BGR))
         files.append(file)

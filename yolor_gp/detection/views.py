@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property
 from typing import TypedDict
@@ -16,10 +15,8 @@ from yolor_gp.errors import UserError
 from yolor_gp.ops.boxes import boxes_to_original
 from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.ops.letterbox import Letterbox, evaluation_letterbox, place
+from yolor_gp.ops.windows import Window, windows
 from yolor_gp.structures.detections import BoxMasks, Detections
-
-Window = tuple[int, int, int, int]
-"""left, top, right, bottom of a part of a picture in whole pixels, right and bottom exclusive."""
 
 AUGMENTED = ((1.0, False), (0.8, True), (1.4, True))
 """What test-time augmentation looks at: the input's side as a share of the usual, and whether left
@@ -163,22 +160,8 @@ class Views:
         whole = [(0, 0, width, height)]
         if self.slice is None:
             return whole
-        across = self.slice
-        down = max(round(across * image_size.height / image_size.width), 1)
-        if height <= down and width <= across:
-            return whole
-        return whole + [
-            (left, top, min(left + across, width), min(top + down, height))
-            for top in _begins(height, down, self.overlap)
-            for left in _begins(width, across, self.overlap)
-        ]
+        down = max(round(self.slice * image_size.height / image_size.width), 1)
+        return whole + windows(picture_size, (down, self.slice), self.overlap)
 
 
 PLAIN = Views()
-
-
-def _begins(length: int, side: int, overlap: float) -> list[int]:
-    """Where windows of `side` begin, so that together they cover `length`."""
-    beyond = max(length - side, 0)
-    steps = math.ceil(beyond / (side * (1 - overlap)))
-    return [round(beyond * step / steps) for step in range(steps + 1)] if steps else [0]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import cv2
@@ -69,8 +68,8 @@ def choose(found: Validation, confidence: float, count: int = 6) -> Chosen:
             seen = everything.select(everything.scores >= confidence)
         left = draw_detections(image, own, truth.names, _TRUTH)
         right = image if seen is None else draw_detections(image, seen, truth.names)
-        file = Path(dataset.image_path(index)).name
-        words = f"{file}: {len(own)} objects, {len(one.missed)} missed, {len(one.false)} false"
+        counts = f"{len(own)} objects, {len(one.missed)} missed, {len(one.false)} false"
+        words = f"{dataset.image_name(index)}: {counts}"
         return Pair(tile([_small(left), _small(right)], columns=2), words)
 
     return Chosen([pair(one) for one in right[:count]], [pair(one) for one in wrong[:count]])

@@ -18,11 +18,12 @@ from yolor_gp.data.doctor.image_files import ImageFacts
 from yolor_gp.data.doctor.labels import LabelFacts
 from yolor_gp.data.doctor.report import Finding, Report, error, warning
 from yolor_gp.data.doctor.report_cache import read_report, write_report
+from yolor_gp.data.doctor.slices import slice_findings
 from yolor_gp.data.doctor.table_labels import read_table_labels
 from yolor_gp.data.doctor.yolo_labels import read_yolo_labels
 from yolor_gp.data.shapes.data_set import draw_shapes
 
-SCHEMA = 2
+SCHEMA = 3
 """Raise this when a check is added or changed, so that older reports are not read."""
 
 SPLITS: tuple[Split, ...] = ("train", "val")
@@ -58,6 +59,8 @@ def examine(
         findings += facts.findings
         findings += [finding for image in own for finding in image.findings]
         findings += _of_split(config, split, facts, own)
+        if not any(finding.severity == "error" for finding in findings):
+            findings += slice_findings(config, split, facts.figures)
     if "train" in labels and "val" in labels:
         findings += leakage(*([images[path] for path in labels[split].images] for split in SPLITS))
     report = Report(
@@ -88,6 +91,7 @@ def _labels(config: DataConfig, split: Split) -> LabelFacts:
 def _fingerprint(config: DataConfig, splits: Sequence[Split]) -> str:
     parts = [f"schema {SCHEMA}"]
     parts += [f"{config.file} {split} {_fingerprint_of(config, split)}" for split in splits]
+    parts += [f"{split} {cut!r}" for split in splits if (cut := config.slice_of(split))]
     return combined(parts)
 
 

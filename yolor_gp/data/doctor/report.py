@@ -34,10 +34,12 @@ class SplitFigures:
     """Counts of one split.
 
     class_counts: objects by class name; object_sizes: square root of the box's area in whole
-    pixels -> objects; image_sizes: "WIDTHxHEIGHT" -> images.
+    pixels -> objects; image_sizes: "WIDTHxHEIGHT" -> images; slices: what images are
+    cut into, 0 where they are not.
     """
 
     images: int = 0
+    slices: int = 0
     objects: int = 0
     empty_images: int = 0
     crowds: int = 0
@@ -87,6 +89,7 @@ class Report:
         lines = [
             f"{split}: {figures.images} images ({figures.empty_images} without objects), "
             f"{figures.objects} objects in {len(+figures.class_counts)} classes"
+            + (f", cut into {figures.slices} images" if figures.slices else "")
             for split, figures in self.splits.items()
         ]
         for severity, findings in (("error", self.errors), ("warning", self.warnings)):

@@ -147,8 +147,12 @@ MIN_VISIBLE_BOX = 0.1
 outline, whose box is drawn tight around what is left of it."""
 
 
-def clip_instances(instances: Instances, visible: Rectangle) -> Instances:
+def clip_instances(
+    instances: Instances, visible: Rectangle, least: float | None = None
+) -> Instances:
     """Cut to `visible` and drop what is too small, or too little of it left.
+
+    least: the share of an object's box that must stay visible; None for the usual one.
 
     Outlines are cut exactly (Sutherland and Hodgman 1974); the boxes of cut objects become those
     of their outlines, so that a box never claims pixels its object does not reach.
@@ -188,7 +192,8 @@ def clip_instances(instances: Instances, visible: Rectangle) -> Instances:
             clipped = np.where(is_cut[:, None], inner, clipped)
     size = clipped[:, 2:] - clipped[:, :2]
     share = (size[:, 0] * size[:, 1]) / (full_size[:, 0] * full_size[:, 1] + 1e-9)
-    least = MIN_VISIBLE_OUTLINE if has_outlines else MIN_VISIBLE_BOX
+    if least is None:
+        least = MIN_VISIBLE_OUTLINE if has_outlines else MIN_VISIBLE_BOX
     keep = (size >= MIN_SIDE).all(axis=1) & (share >= least)
     return replace(instances, boxes=clipped).select(keep)
 
