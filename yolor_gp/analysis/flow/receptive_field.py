@@ -15,79 +15,23 @@ from __future__ import annotations
 
 import math
 import operator
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import fx, nn
 from torch.nn.modules.conv import _ConvNd
 from torch.nn.modules.pooling import _AdaptiveAvgPoolNd, _AvgPoolNd, _MaxPoolNd
 
+from yolor_gp.analysis.flow.fields import Channels, Field, beside, over
 from yolor_gp.analysis.paths.network_sources import NetworkSource
 from yolor_gp.errors import UserError
 
-_LENGTH = 16384  # pixels of the axis
-_PERIOD = 128  # pixels in the middle that are looked at: more than any stride
+_ELEMENTWISE = {"add", "iadd", "sub", "mul", "truediv", "relu", "silu", "sigmoid", "dropout"}
+"""Functions that leave every channel where it is."""
 
-
-@dataclass(frozen=True)
-class Field:
-    """First and last pixel of every cell along one axis: f64[n] each, infinite after pooling."""
-
-    first: NDArray[np.float64]
-    last: NDArray[np.float64]
-
-    @property
-    def size(self) -> NDArray[np.float64]:
-        """Pixels from the first to the last: f64[n]."""
-        return self.last - self.first + 1
-
-    def window(self, kernel: int, stride: int, padding: int, dilation: int) -> Field:
-        """What a convolution or pooling makes of it; beyond the edge the edge goes on."""
-        count = max((len(self.first) + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1, 1)
-        begin = np.arange(count) * stride - padding
-        lowest = begin.clip(0, len(self.first) - 1)
-        highest = (begin + dilation * (kernel - 1)).clip(0, len(self.first) - 1)
-        return Field(self.first[lowest], self.last[highest])
-
-    def upsampled(self, factor: float, *, linear: bool) -> Field:
-        """Every cell stands for `factor` cells; linear: and reads its neighbour."""
-        scaled = np.arange(round(len(self.first) * factor)) / factor
-        if not linear:
-            index = scaled.astype(np.int64)
-            return Field(self.first[index], self.last[index])
-        source = (scaled + 0.5 / factor - 0.5).clip(0, len(self.first) - 1)
-        low = np.floor(source).astype(np.int64)
-        return Field(self.first[low], self.last[np.ceil(source).astype(np.int64)])
-
-    def everything(self) -> Field:
-        """What pooling over the whole map makes of it."""
-        return Field(np.full_like(self.first, -np.inf), np.full_like(self.first, np.inf))
-
-    def every(self, start: int | None, step: int) -> Field:
-        """Only each `step`-th cell."""
-        return Field(self.first[start::step], self.last[start::step])
-
-    def largest(self) -> float:
-        """The largest size in the middle, in pixels."""
-        cells = max(_PERIOD * len(self.first) // _LENGTH, 1)
-        middle = len(self.first) // 2
-        return float(self.size[middle : middle + cells].max())
-
-
-@dataclass(frozen=True)
-class Fields:
-    """The union of all pathways, and the one that has seen least."""
-
-    union: Field
-    least: Field
-
-    def each(self, change: Callable[[Field], Field]) -> Fields:
-        """The same change of both."""
-        return Fields(change(self.union), change(self.least))
+_REORDERING = (nn.PixelShuffle, nn.PixelUnshuffle, nn.ChannelShuffle, nn.Unflatten)
 
 
 @dataclass(frozen=True)
@@ -164,34 +108,36 @@ class _Walk:
 
     def __init__(self, network: nn.Module, axis: int, name: str) -> None:
         self._network, self._axis, self._name = network, axis, name
-        self._known: dict[fx.Node, Any] = {}
+        self._known: dict[fx.Node, Channels | None] = {}
         self._layers: dict[str, LayerField] = {}
 
     def over(self, graph: fx.Graph) -> Mapping[str, LayerField]:
         for node in graph.nodes:
             if node.op == "placeholder":
-                pixels = np.arange(_LENGTH, dtype=np.float64)
-                self._known[node] = Fields(Field(pixels, pixels), Field(pixels, pixels))
+                self._known[node] = Channels.of_image()
             elif node.op == "call_module":
                 self._known[node] = self._module(node)
             elif node.op in ("call_function", "call_method"):
                 self._known[node] = self._function(node)
         return self._layers
 
-    def _module(self, node: fx.Node) -> Any:
+    def _module(self, node: fx.Node) -> Channels:
         module = self._network.get_submodule(str(node.target))
-        given = self._joined(node)
-        found = self._through(module, given)
-        if isinstance(module, _ConvNd | nn.Linear):
-            name = str(node.target).removeprefix("network.")
-            while name in self._layers:
-                name += "@again"
-            self._layers[name] = LayerField(
-                name, given.union.largest(), given.least.largest(), found.union.largest()
-            )
-        return found
+        (given,) = self._given(node)
+        if not isinstance(module, _ConvNd | nn.Linear):
+            return self._through(module, given)
+        read = given.joined()
+        found = self._through(module, Channels(((1, read),))).joined()
+        name = str(node.target).removeprefix("network.")
+        while name in self._layers:
+            name += "@again"
+        self._layers[name] = LayerField(
+            name, read.union.largest(), read.least.largest(), found.union.largest()
+        )
+        count = module.out_features if isinstance(module, nn.Linear) else module.out_channels
+        return Channels(((count, found),))
 
-    def _through(self, module: nn.Module, given: Fields) -> Fields:
+    def _through(self, module: nn.Module, given: Channels) -> Channels:
         if isinstance(module, _ConvNd | _MaxPoolNd | _AvgPoolNd):
             kernel, stride, padding, dilation = (
                 self._of_axis(getattr(module, word, 1))
@@ -203,67 +149,54 @@ class _Walk:
             is_linear = module.mode != "nearest"
             return given.each(lambda field: field.upsampled(factor, linear=is_linear))
         if isinstance(module, _AdaptiveAvgPoolNd | nn.Flatten):
-            return given.each(Field.everything)
-        return given  # normalisation, activation, dropout, a linear layer: cell by cell
+            return given.each(Field.everything).mixed()
+        if isinstance(module, _REORDERING):
+            return given.mixed()
+        return given  # normalisation, activation, dropout: cell by cell
 
-    def _function(self, node: fx.Node) -> Any:
+    def _function(self, node: fx.Node) -> Channels | None:
         name = str(getattr(node.target, "__name__", node.target))
-        if node.target is operator.getitem:
-            return self._item(self._known.get(cast(fx.Node, node.args[0])), node.args[1])
         if name in ("getattr", "size", "shape"):
             return None
-        given = self._joined(node)
+        if node.target is operator.getitem:
+            known = self._known.get(cast(fx.Node, node.args[0]))
+            return None if known is None else self._item(known, node.args[1])
+        given = self._given(node)
+        if name in ("cat", "concat"):
+            return beside(given)
         if name in ("mean", "flatten") or name.startswith("adaptive_avg_pool"):
-            return given.each(Field.everything)
+            return over(given).each(Field.everything).mixed()
         if "pool" in name or "conv" in name or "interpolate" in name:
             raise UserError(f"{self._name}: the operation {name} cannot be followed")
-        return given
+        together = over(given)
+        return together if name in _ELEMENTWISE else together.mixed()
 
-    def _item(self, given: Any, index: Any) -> Any:
-        """A part of channels, or every n-th row and column."""
-        if not isinstance(given, Fields) or not isinstance(index, tuple):
-            return given
+    def _item(self, given: Channels, index: Any) -> Channels:
+        """A part of the channels, or every n-th row and column."""
+        if not isinstance(index, tuple):
+            return given.mixed()
+        has_rest = Ellipsis in index
         parts = [part for part in index if part is not Ellipsis]
-        place = parts[-2:][self._axis] if len(parts) >= 2 and Ellipsis in index else (
+        place = parts[-2:][self._axis] if len(parts) >= 2 and has_rest else (
             index[2 + self._axis] if len(index) == 4 else None)  # fmt: skip
         if isinstance(place, slice) and place.step not in (None, 1):
             step = place.step
-            return given.each(lambda field: field.every(place.start, step))
+            given = given.each(lambda field: field.every(place.start, step))
+        channels = index[1] if len(index) > 1 and not has_rest else None
+        if isinstance(channels, slice) and channels.step in (None, 1):
+            return given.between(channels.start, channels.stop)
         return given
 
-    def _joined(self, node: fx.Node) -> Fields:
-        found = [known for source in node.all_input_nodes
-                 if isinstance(known := self._known.get(source), Fields)]  # fmt: skip
+    def _given(self, node: fx.Node) -> list[Channels]:
+        found = [known for source in node.all_input_nodes if (known := self._known.get(source))]
         if not found:
             raise UserError(f"{self._name}: what {node.name} reads cannot be followed")
-        return Fields(
-            _union([fields.union for fields in found]), _least([fields.least for fields in found])
-        )
+        return found
 
     def _of_axis(self, value: Any) -> Any:
         if isinstance(value, tuple | list):
             return value[self._axis]
         return value
-
-
-def _union(fields: Sequence[Field]) -> Field:
-    alike = _alike(fields)
-    return Field(np.min([f.first for f in alike], axis=0), np.max([f.last for f in alike], axis=0))
-
-
-def _least(fields: Iterable[Field]) -> Field:
-    """The one that has seen least; of pooled ones, which see everything, the other."""
-    return min(_alike(list(fields)), key=Field.largest)
-
-
-def _alike(fields: Sequence[Field]) -> list[Field]:
-    """Of one length: a map that was pooled to one cell is spread over the others."""
-    longest = max(len(field.first) for field in fields)
-    return [
-        field if len(field.first) == longest
-        else Field(np.resize(field.first, longest), np.resize(field.last, longest))
-        for field in fields
-    ]  # fmt: skip
 
 
 def in_words(size: float) -> str:
