@@ -297,6 +297,15 @@ def test_smaller_objects_lie_on_top() -> None:
     assert (found == expected).all()
 
 
+@pytest.mark.parametrize("stride", [1, 2, 4])
+def test_a_cell_shows_what_covers_its_centre(stride: int) -> None:
+    left, top, side = 4.3, 8.3, 19.4  # OpenCV fills what an edge touches, here of no centre
+    (found,) = index_maps([polygons(square(left, top, side))], (48, 40), stride)
+    x, y = ((np.arange(n // stride) + 0.5) * stride for n in (40, 48))
+    columns, rows = (x > left) & (x < left + side), (y > top) & (y < top + side)
+    assert (found == (rows[:, None] & columns)).all()
+
+
 def test_many_objects_need_a_wider_map() -> None:
     places = [square(4 * (k % 20), 4 * (k // 20), 4) for k in range(300)]
     (found,) = index_maps([polygons(*places)], (64, 80))
@@ -318,7 +327,7 @@ def test_outlines_add_up_but_bitmaps_have_holes() -> None:
 def test_batches_without_any_object() -> None:
     images = torch.zeros((2, 3, 32, 32), dtype=torch.uint8)
     metas = [ImageMeta(k, "", (32, 32)) for k in range(2)]
-    batch = collate(images, [no_instances()] * 2, metas, with_masks=True)
+    batch = collate(images, [no_instances()] * 2, metas, mask_stride=4)
     assert len(batch.targets) == 0 and batch.targets.index_map is not None
     assert not batch.targets.index_map.any()
 

@@ -172,7 +172,7 @@ def test_masks_need_outlines(painted: Painted) -> None:
         augment=EVERYTHING,
         seed=7,
         workers=0,
-        with_masks=False,
+        mask_stride=None,
     )
     batch = next(iter(loader.epoch(0)))
     assert batch.targets.index_map is None and len(batch.targets) > 0

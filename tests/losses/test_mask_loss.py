@@ -43,6 +43,23 @@ def test_equals_the_definition_however_it_is_cut(
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("side", [2, 4])
+def test_a_cell_with_several_points_is_covered_in_part(side: int) -> None:
+    coefficients, prototypes, index_map, *rest = inputs((3, 5), 23)
+    assert isinstance(index_map, Tensor)
+    chance = torch.Generator().manual_seed(1)
+    points = torch.randint(0, 6, (2, 16 * side, 24 * side), generator=chance, dtype=torch.uint8)
+    found = value_and_gradients(mask_loss, (coefficients, prototypes, points, *rest))
+    # Cross entropy is linear in the truth: the loss is the mean of those at each point alone.
+    maps = [points[:, y::side, x::side] for y in range(side) for x in range(side)]
+    each = [
+        value_and_gradients(plain_mask_loss, (coefficients, prototypes, one, *rest)) for one in maps
+    ]
+    for part, value in enumerate(found):
+        expected = torch.stack([one[part] for one in each]).mean(0)
+        torch.testing.assert_close(value, expected, rtol=1e-4, atol=1e-6)
+
+
 def test_no_positive_gives_zero_and_zero_gradients() -> None:
     for objects in ((0, 0), (2, 1)):
         loss, coefficients, prototypes = value_and_gradients(mask_loss, inputs(objects, 0))

@@ -28,6 +28,13 @@ def test_levels_and_prototypes_have_the_stated_shapes() -> None:
     assert prototypes.shape == (2, 5, 12, 8)
 
 
+def test_prototypes_may_be_twice_as_fine() -> None:
+    torch.manual_seed(0)
+    head = head_of(masks=5, prototype_scale=4)
+    assert head.prototype_stride == 2 and head_of(masks=5).prototype_stride == 4
+    assert head(features())[1].shape == (2, 5, 24, 16)
+
+
 def test_without_masks_there_are_neither_coefficients_nor_prototypes() -> None:
     logits, prototypes = head_of()(features())
     assert logits[0].shape[-1] == 8

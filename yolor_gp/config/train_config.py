@@ -88,6 +88,12 @@ class LossConfig(Settings):
     focal_gamma: float = Field(0.0, ge=0)
     focal_alpha: float = Field(0.25, ge=0, le=1)
     balance: tuple[float, ...] = (4.0, 1.0, 0.4)
+    mask: float = Field(1.0, ge=0, description="of the box gain")
+    mask_samples: Literal[1, 2, 4] = Field(
+        1,
+        description="points a side of a prototype's cell at which masks are looked up; 1: in it"
+        " or not, more: the share of the cell that is covered",
+    )
 
 
 class AugmentConfig(Settings):

@@ -184,7 +184,7 @@ def detection_task(
         workers=config.workers,
         rank=context.rank,
         world_size=context.size,
-        with_masks=network.has_masks,
+        mask_stride=mask_stride(network, recipe.loss) if network.has_masks else None,
         stride=network.max_stride,
         pin_memory=on_gpu,
         mosaic_epochs=recipe.schedule.epochs - recipe.schedule.close_mosaic,
@@ -197,6 +197,21 @@ def detection_task(
         description=describe(network, config.image_size),
         draw=partial(labelled_batch, names=network.names),
     )
+
+
+def mask_stride(network: DetectionNetwork, config: LossConfig) -> int:
+    """Pixels between the points at which the loss looks up masks.
+
+    Raises:
+        UserError: When it would look between pixels.
+    """
+    stride, points = network.head.prototype_stride, config.mask_samples
+    if stride % points:
+        raise UserError(
+            f"loss.mask_samples: {points} points a side of a prototype's cell of {stride} pixels;"
+            f" expected at most {stride}"
+        )
+    return stride // points
 
 
 def detection_loss(

@@ -91,7 +91,7 @@ class DetectionLoss:
         objectness = objectness * (
             config.objectness * levels * (size if config.objectness_scales_with_size else 1.0)
         )
-        mask = mask * (config.box * levels / images)
+        mask = mask * (config.box * config.mask * levels / images)
         total = (box + objectness + classification + mask) * (images * self.world_size)
         return LossParts(
             box.detach(), objectness.detach(), classification.detach(), mask.detach(), total
@@ -105,11 +105,13 @@ class DetectionLoss:
                 f"classes and {len(raw.levels)} levels"
             )
         if raw.prototypes is not None and targets.index_map is not None:
-            expected = (raw.prototypes.shape[0], *raw.prototypes.shape[2:])
-            if targets.index_map.shape != expected:
+            count, _, height, width = raw.prototypes.shape
+            points = targets.index_map.shape[1] // height
+            expected = (count, points * height, points * width)
+            if points < 1 or targets.index_map.shape != expected:
                 raise ValueError(
-                    f"Targets.index_map: expected shape {list(expected)} like the prototypes, "
-                    f"got {list(targets.index_map.shape)}"
+                    f"Targets.index_map: expected whole multiples of {[height, width]}, the size of"
+                    f" {count} prototypes, got {list(targets.index_map.shape)}"
                 )
 
     def _shared_counts(self, positives: list[Assignment], device: torch.device) -> Tensor:

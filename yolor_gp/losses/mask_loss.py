@@ -35,11 +35,12 @@ def mask_loss(
 ) -> Tensor:
     """The weighted sum over P positives of their mask losses, a float32 scalar.
 
-    coefficients: [P, K]; prototypes: [B, K, h, w]; index_map: [B, h, w], see `Targets`;
+    coefficients: [P, K]; prototypes: [B, K, h, w]; index_map: [B, r h, r w], see `Targets`;
     target: i64[P], the object of each positive; weight: f32[P]; image_size: (height, width) in
     pixels of the images that `targets.boxes` lie in.
     A positive's loss is the cross entropy of coefficients @ prototypes against the object's mask,
-    kept inside the box, averaged over all h * w cells and divided by the box's relative area.
+    kept inside the box, averaged over all h * w cells and divided by the box's relative area. With
+    r > 1 the mask of a cell is the share of its r * r points that the object covers.
     Float32 also under autocast; an empty P gives 0 with zero gradients. The shapes of the pieces
     depend on the boxes, so this waits for the device on which `targets`, `target` and `weight` are;
     best they are on the host.
@@ -49,8 +50,16 @@ def mask_loss(
     limit = _PIECE.get(device.type, 1 << 22)
     plan = _plan((height, width), targets, target, weight, image_size, limit).to(device)
     flat = prototypes.float().permute(0, 2, 3, 1).flatten(0, 2)
-    total: Tensor = _MaskLoss.apply(coefficients.float(), flat, index_map.flatten(), plan)
+    points = _points_of_cells(index_map, height, width)
+    total: Tensor = _MaskLoss.apply(coefficients.float(), flat, points, plan)
     return total
+
+
+def _points_of_cells(index_map: Tensor, height: int, width: int) -> Tensor:
+    """[B, r h, r w] -> [B h w, r r]: the points of every cell."""
+    images, side = len(index_map), index_map.shape[1] // height
+    cells = index_map.view(images, height, side, width, side).transpose(2, 3)
+    return cells.reshape(-1, side * side)
 
 
 @dataclass(frozen=True)
@@ -139,7 +148,7 @@ def _pieces(areas: list[int], counts: list[int], limit: int) -> list[tuple[int, 
 class _MaskLoss(Function):
     @staticmethod
     def forward(
-        ctx: Any, coefficients: Tensor, prototypes: Tensor, index_map: Tensor, plan: _Plan
+        ctx: Any, coefficients: Tensor, prototypes: Tensor, points: Tensor, plan: _Plan
     ) -> Tensor:
         total = coefficients.new_zeros(())
         coefficient_gradient = torch.zeros_like(coefficients)
@@ -162,7 +171,8 @@ class _MaskLoss(Function):
             shape = (last - first, positives, cells)
             # The out= forms stay in float32 under autocast.
             logits = torch.bmm(chosen, local.mT, out=chosen.new_empty(shape))
-            truth = (index_map[cell] == plan.instance[objects, None]).float()[:, None].expand(shape)
+            covered = points[cell] == plan.instance[objects, None, None]
+            truth = covered.float().mean(-1)[:, None].expand(shape)
             share = weight[:, :, None] * inside[:, None]
             loss = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
             total += (loss * share).sum()

@@ -18,8 +18,9 @@ class Targets:
     """The objects of a batch of B images of H x W pixels, T of them in all.
 
     image_index: i64[T], sorted; boxes: f32[T, 4] xyxy in pixels of the batch images;
-    labels: i64[T]; index_map: u8 or i16 [B, H/4, W/4] or None: 0 is background, k the k-th
-    object of its image (1-based, in the order of this record), smaller objects on top.
+    labels: i64[T]; index_map: u8 or i16 [B, H/s, W/s] or None: 0 is background, k the k-th
+    object of its image (1-based, in the order of this record), smaller objects on top; s is 4
+    (`structures.sample.MASK_STRIDE`), less where masks are looked at more closely.
     """
 
     image_index: Tensor
@@ -65,8 +66,10 @@ class Batch:
         index_map = self.targets.index_map
         if index_map is not None:
             count, _, height, width = self.images.shape
-            quarter = (count, height // MASK_STRIDE, width // MASK_STRIDE)
-            check_tensor("Targets.index_map", index_map, quarter)
+            stride = max(height // max(index_map.shape[1], 1), 1)
+            if stride > MASK_STRIDE:
+                raise ValueError(f"Targets.index_map: {stride} pixels a cell")
+            check_tensor("Targets.index_map", index_map, (count, height // stride, width // stride))
 
     def __len__(self) -> int:
         return len(self.metas)

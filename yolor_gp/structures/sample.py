@@ -14,7 +14,8 @@ Polygons: TypeAlias = tuple[NDArray[np.float32], ...]
 """The rings of one object, each f32[K, 2] of x, y in pixels."""
 
 MASK_STRIDE = 4
-"""Prototypes and index maps have a quarter of the input's height and width."""
+"""Prototypes have a quarter of the input's height and width, unless a model says otherwise; so have
+index maps, unless the loss looks closer."""
 
 
 @dataclass(frozen=True)

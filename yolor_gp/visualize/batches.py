@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
 from yolor_gp.structures.letterbox import Letterbox
-from yolor_gp.structures.sample import MASK_STRIDE
 from yolor_gp.visualize.draw import DrawingStyle, draw_detections
 
 _GAP = 4
@@ -54,7 +53,7 @@ def image_of(batch: Batch, index: int) -> NDArray[np.uint8]:
 
 
 def truth_of(batch: Batch, index: int) -> Detections:
-    """The targets of one image as detections of score 1, masks at a quarter of the resolution."""
+    """The targets of one image as detections of score 1, masks as coarse as the index map."""
     own = (batch.targets.image_index == index).cpu()
     boxes = batch.targets.boxes.cpu()[own]
     size = (batch.images.shape[2], batch.images.shape[3])
@@ -92,11 +91,9 @@ def _masks_of(
 ) -> BoxMasks:
     """The k-th object of the map (1-based), cut to the k-th box, in pixels of the image."""
     height, width = size
-    full = cv2.resize(
-        index_map.astype(np.int16),
-        (index_map.shape[1] * MASK_STRIDE, index_map.shape[0] * MASK_STRIDE),
-        interpolation=cv2.INTER_NEAREST,
-    )
+    stride = height // index_map.shape[0]
+    extent = (index_map.shape[1] * stride, index_map.shape[0] * stride)
+    full = cv2.resize(index_map.astype(np.int16), extent, interpolation=cv2.INTER_NEAREST)
     low = np.floor(boxes[:, :2])
     windows = np.concatenate((low, np.ceil(boxes[:, 2:])), axis=1).astype(np.int64)
     windows = windows.clip(0, [width, height, width, height])

@@ -27,7 +27,10 @@ _ORDER, _SIZE = 2**32 - 1, 2**32 - 2  # "positions" of the draws that concern an
 
 @dataclass(frozen=True)
 class BatchPlan:
-    """The batches of one rank: everything follows from the seed."""
+    """The batches of one rank: everything follows from the seed.
+
+    mask_stride: pixels a side of a cell of the index maps; None: boxes only.
+    """
 
     dataset: DetectionDataset
     augment: AugmentConfig
@@ -35,7 +38,7 @@ class BatchPlan:
     batch_size: int
     rank: int
     world_size: int
-    with_masks: bool
+    mask_stride: int | None
     stride: int = 32
 
     @property

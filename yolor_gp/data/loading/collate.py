@@ -58,16 +58,19 @@ def collate(
     images: Tensor,
     instances: Sequence[Instances],
     metas: Sequence[ImageMeta],
-    with_masks: bool,
+    mask_stride: int | None,
 ) -> Batch:
-    """images: u8[B, 3, H, W], already filled; the objects of each in its pixels."""
+    """images: u8[B, 3, H, W], already filled; the objects of each in its pixels.
+
+    mask_stride: pixels a side of a cell of the index maps; None: without them.
+    """
     counts = np.array([len(part) for part in instances], np.int64)
     boxes = np.concatenate([part.boxes for part in instances])
     labels = np.concatenate([part.labels for part in instances])
     index_map = None
-    if with_masks:
+    if mask_stride is not None:
         height, width = images.shape[2:]
-        index_map = torch.from_numpy(index_maps(instances, (height, width)))
+        index_map = torch.from_numpy(index_maps(instances, (height, width), mask_stride))
     targets = Targets(
         image_index=torch.from_numpy(np.repeat(np.arange(len(instances)), counts)),
         boxes=torch.from_numpy(np.ascontiguousarray(boxes, np.float32)),

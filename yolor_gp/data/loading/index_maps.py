@@ -11,33 +11,40 @@ from yolor_gp.data.labels.instances import Instances
 from yolor_gp.data.labels.polygons import paint_fixed, to_fixed
 from yolor_gp.structures.sample import MASK_STRIDE
 
-_CENTRE = MASK_STRIDE // 2
 _MOST_IN_BYTE = 255
 
 
 def index_maps(
-    instances: Sequence[Instances], size: tuple[int, int]
+    instances: Sequence[Instances], size: tuple[int, int], stride: int = MASK_STRIDE
 ) -> NDArray[np.uint8] | NDArray[np.int16]:
-    """u8[B, H/4, W/4], 0 or k for the k-th object of an image; i16 when one has more than 255."""
+    """u8[B, H/stride, W/stride], 0 or k for the k-th object of an image; i16 for more than 255.
+
+    A cell shows what covers its centre.
+    """
     height, width = size
     most = max((len(part) for part in instances), default=0)
     dtype = np.uint8 if most <= _MOST_IN_BYTE else np.int16
-    maps = np.empty((len(instances), height // MASK_STRIDE, width // MASK_STRIDE), dtype)
+    maps = np.empty((len(instances), height // stride, width // stride), dtype)
     canvas = np.empty((height, width), dtype)
     for part, target in zip(instances, maps, strict=True):
-        paint_instances(part, canvas)
-        # A cell shows what covers its centre, which lies between four pixels of the image: on the
-        # canvas whole numbers, the centres OpenCV paints, stand for exactly these points.
-        target[:] = canvas[_CENTRE::MASK_STRIDE, _CENTRE::MASK_STRIDE]
+        # The centre of a cell of two or four pixels a side lies between pixels of the image: on
+        # the canvas whole numbers, the centres OpenCV paints, stand for exactly these points.
+        paint_instances(part, canvas, stride % 2 / 2)
+        target[:] = canvas[stride // 2 :: stride, stride // 2 :: stride]
     return maps
 
 
-def paint_instances(instances: Instances, canvas: NDArray[np.uint8] | NDArray[np.int16]) -> None:
-    """Paint k where the k-th object is, smaller objects on top; x, y falls on canvas[y, x]."""
+def paint_instances(
+    instances: Instances, canvas: NDArray[np.uint8] | NDArray[np.int16], shift: float = 0.0
+) -> None:
+    """Paint k where the k-th object is, smaller objects on top.
+
+    x, y falls on canvas[y - shift, x - shift].
+    """
     canvas.fill(0)
     if not instances.has_rings:
         return
-    points = to_fixed(instances.points)
+    points = to_fixed(instances.points - np.float32(shift))
     ends = np.cumsum(instances.ring_lengths).tolist()
     lengths = instances.ring_lengths.tolist()
     rings = [points[end - length : end] for end, length in zip(ends, lengths, strict=True)]

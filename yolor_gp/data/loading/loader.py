@@ -28,6 +28,7 @@ from yolor_gp.data.pixels.shared_memory import AVAILABLE
 from yolor_gp.errors import UserError
 from yolor_gp.ops.letterbox import evaluation_letterbox, pad
 from yolor_gp.structures.batch import Batch
+from yolor_gp.structures.sample import MASK_STRIDE
 from yolor_gp.workers import Workers
 
 
@@ -40,7 +41,7 @@ def train_loader(
     workers: int,
     rank: int = 0,
     world_size: int = 1,
-    with_masks: bool = True,
+    mask_stride: int | None = MASK_STRIDE,
     stride: int = 32,
     pin_memory: bool = False,
     mosaic_epochs: int | None = None,
@@ -49,6 +50,7 @@ def train_loader(
 
     Args:
         batch_size: Images of one process.
+        mask_stride: Pixels a side of a cell of the index maps; None: boxes only.
         stride: Sides of images are multiples of it, where `augment.multi_scale` varies them.
         mosaic_epochs: Afterwards no images are combined (mosaic, mixup, copy-paste); None: never.
 
@@ -56,14 +58,14 @@ def train_loader(
         UserError: When masks are asked for and the data set has boxes only.
         ValueError: When rank, batch size or image size cannot be.
     """
-    if with_masks and dataset.has_boxes_only:
+    if mask_stride is not None and dataset.has_boxes_only:
         raise UserError(
             f"{dataset.name}: has boxes only, but the network also learns masks; label outlines,"
             " or choose a model without a mask head"
         )
     if not 0 <= rank < world_size or batch_size < 1:
         raise ValueError(f"rank {rank} of {world_size}, batch size {batch_size}")
-    plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, with_masks, stride)
+    plan = BatchPlan(dataset, augment, seed, batch_size, rank, world_size, mask_stride, stride)
     return TrainLoader(plan, workers, pin_memory, mosaic_epochs)
 
 
@@ -121,7 +123,7 @@ class TrainLoader:
         rows = range(plan.batch_size)
         instances = plan.fill(self._augmentation, order, moment, rows, images.numpy())
         metas = [plan.dataset.meta(index) for index in plan.indices(order, step)]
-        batch = collate(images, instances, metas, plan.with_masks)
+        batch = collate(images, instances, metas, plan.mask_stride)
         return batch.pin_memory() if self._pin_memory else batch
 
 

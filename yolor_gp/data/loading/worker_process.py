@@ -26,7 +26,6 @@ from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.process.opencv import silence_opencv
-from yolor_gp.structures.sample import MASK_STRIDE
 
 
 @dataclass(frozen=True)
@@ -66,12 +65,20 @@ Answer: TypeAlias = Part | UserError | str
 """str: the traceback of an error that should not have been."""
 
 
+def slot_size(plan: BatchPlan) -> int:
+    """Bytes of the largest batch."""
+    cell = 0 if plan.mask_stride is None else plan.mask_stride**2
+    pixels = plan.largest_size.pixels
+    return plan.batch_size * (3 * pixels + (pixels // cell if cell else 0))
+
+
 def slot_views(
-    memory: NDArray[np.uint8], count: int, size: ImageSize
+    memory: NDArray[np.uint8], plan: BatchPlan, size: ImageSize
 ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """The pictures u8[count, 3, height, width] and index maps of a batch in a slot."""
+    """The pictures u8[B, 3, height, width] and index maps of a batch of this size in a slot."""
+    count, stride = plan.batch_size, plan.mask_stride
     images = (count, 3, *size)
-    maps = (count, size.height // MASK_STRIDE, size.width // MASK_STRIDE)
+    maps = (0, 0, 0) if stride is None else (count, size.height // stride, size.width // stride)
     pixels, cells = math.prod(images), math.prod(maps)
     return memory[:pixels].reshape(images), memory[pixels:][:cells].reshape(maps)
 
@@ -99,12 +106,12 @@ def _serve(handle: int) -> None:
         answer: Answer
         try:
             memory = slots[job.slot].bytes()
-            images, maps = slot_views(memory, plan.batch_size, job.size)
+            images, maps = slot_views(memory, plan, job.size)
             own = slice(rows.start, rows.stop)
             instances = plan.fill(augmentation, order, job.moment, rows, images[own])
             wide = None
-            if plan.with_masks:
-                made = index_maps(instances, job.size)
+            if plan.mask_stride is not None:
+                made = index_maps(instances, job.size, plan.mask_stride)
                 if made.dtype == np.uint8:
                     maps[own] = made
                 else:

@@ -22,12 +22,11 @@ from numpy.typing import NDArray
 from yolor_gp.data.augment.transforms import modules_of
 from yolor_gp.data.loading import forked
 from yolor_gp.data.loading.batch_plan import BatchPlan
-from yolor_gp.data.loading.worker_process import Answer, Job, Part, Setup, slot_views
+from yolor_gp.data.loading.worker_process import Answer, Job, Part, Setup, slot_size, slot_views
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
 from yolor_gp.plugins import is_plugin_file, loaded_plugins
 from yolor_gp.structures.batch import Batch, Targets
-from yolor_gp.structures.sample import MASK_STRIDE
 
 AHEAD = 3
 """Batches in the making while one is consumed."""
@@ -116,10 +115,7 @@ class WorkerProcesses:
         for number, slot in enumerate(self._slots):
             if slot.user is None or slot.user() is None:
                 return number, slot
-        largest, count = self._plan.largest_size, self._plan.batch_size
-        cells = (largest.height // MASK_STRIDE) * (largest.width // MASK_STRIDE)
-        size = count * (3 * largest.pixels + cells)
-        self._slots.append(_Slot(SharedMemory(size)))
+        self._slots.append(_Slot(SharedMemory(slot_size(self._plan))))
         return len(self._slots) - 1, self._slots[-1]
 
     def _receive(self) -> tuple[Job, NDArray[np.uint8], list[Answer]]:
@@ -130,9 +126,9 @@ class WorkerProcesses:
     def _receive_batch(self, order: NDArray[np.int64]) -> Batch:
         job, memory, answers = self._receive()
         parts = [_part(answer) for answer in answers]
-        images, maps = slot_views(memory, self._plan.batch_size, job.size)
+        images, maps = slot_views(memory, self._plan, job.size)
         index_map = None
-        if self._plan.with_masks:
+        if self._plan.mask_stride is not None:
             index_map = torch.from_numpy(_joined(maps, parts, self._shares))
         counts = [count for part in parts for count in part.counts]
         targets = Targets(

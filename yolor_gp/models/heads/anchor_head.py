@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, ClassVar, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -67,9 +67,9 @@ class AnchorHead(DetectionHead):
     """Levels from fine to coarse, each to A * (5 + C + K) channels [YOLOv5, YOLOR].
 
     Per anchor: tx ty tw th, objectness, C classes, K = `masks` coefficients of prototypes made
-    from the finest level; no prototypes when `masks` is 0. strides: input pixels per cell of each
-    level; anchors: per level, (width, height) in input pixels; scale_xy (one, or one a level) and
-    exponential: how boxes are coded, see `ops.anchor_decode`.
+    from the finest level, at `prototype_scale` times its size; none when `masks` is 0. strides:
+    input pixels per cell of each level; anchors: per level, (width, height) in input pixels;
+    scale_xy (one, or one a level) and exponential: how boxes are coded, see `ops.anchor_decode`.
     """
 
     widths: ClassVar[tuple[str, ...]] = ("prototype_channels",)
@@ -87,6 +87,7 @@ class AnchorHead(DetectionHead):
         implicit: bool = True,
         scale_xy: CellScale | tuple[CellScale, ...] = 2.0,
         exponential: bool = False,
+        prototype_scale: Literal[2, 4] = 2,
     ) -> None:
         super().__init__()
         scales = scale_xy if isinstance(scale_xy, tuple) else (scale_xy,) * len(strides)
@@ -107,13 +108,17 @@ class AnchorHead(DetectionHead):
         self.levels = nn.ModuleList(
             LevelPredictor(width, self.out_channels, implicit) for width in in_channels
         )
-        self.mask_head = MaskHead(in_channels[0], prototype_channels, masks) if masks else None
+        self.mask_head = None
+        if masks:
+            self.mask_head = MaskHead(in_channels[0], prototype_channels, masks, prototype_scale)
+        self.prototype_stride = strides[0] // prototype_scale
         self._initialise_biases()
 
     def forward(self, inputs: list[Tensor]) -> HeadOutput:
         """Levels of [B, Ci, h, w] -> logits [B, A, h, w, 5 + C + K] each, and prototypes.
 
-        Prototypes are [B, K, 4 * h, 4 * w] of the first level's h, w, or None.
+        Prototypes are [B, K, s * h, s * w] of the first level's h, w, with s = `prototype_scale`;
+        or None.
         """
         shape = (self.num_anchors, self.outputs_per_anchor)
         logits = tuple(
@@ -245,17 +250,23 @@ def _confident_rows(
 
 
 class MaskHead(nn.Module):
-    """3x3, nearest x2, 3x3, 1x1 to K prototypes at twice the input's size."""
+    """3x3, nearest x2, 3x3, 1x1 to K prototypes at twice the input's size.
 
-    def __init__(self, in_channels: int, hidden: int, prototypes: int) -> None:
+    With a scale of 4 the last layer gives four values a cell and prototype, which become a square
+    of finer cells [ESPCN].
+    """
+
+    def __init__(self, in_channels: int, hidden: int, prototypes: int, scale: int = 2) -> None:
         super().__init__()
+        finer = scale // 2
         self.layers = nn.Sequential(
             Conv(in_channels, hidden, 3),
             nn.Upsample(scale_factor=2.0, mode="nearest"),
             Conv(hidden, hidden, 3),
-            Conv(hidden, prototypes, 1),
+            Conv(hidden, prototypes * finer**2, 1),
+            *([nn.PixelShuffle(finer)] if finer > 1 else []),
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """[B, in_channels, h, w] -> [B, K, 2h, 2w]."""
+        """[B, in_channels, h, w] -> [B, K, scale h, scale w]."""
         return cast(Tensor, self.layers(x))

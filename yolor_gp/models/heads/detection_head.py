@@ -15,6 +15,7 @@ from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.candidates import Candidates
 from yolor_gp.structures.predictions import LossParts
+from yolor_gp.structures.sample import MASK_STRIDE
 
 DetectionCriterion = Callable[[Any, Targets], LossParts]
 """(predictions in float32, targets as they were loaded) -> the parts of the loss, and `total`."""
@@ -31,12 +32,14 @@ class DetectionHead(ManyInputs):
     Attributes:
         num_classes: C.
         strides: Input pixels per cell of each level.
+        prototype_stride: Input pixels a side of a cell of the prototypes, where there are any.
     """
 
     task: ClassVar[str | None] = "detection"
 
     num_classes: int
     strides: tuple[int, ...]
+    prototype_stride: int = MASK_STRIDE
 
     @property
     def has_masks(self) -> bool:
