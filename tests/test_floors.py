@@ -80,16 +80,16 @@ def test_every_room_has_a_floor() -> None:
     assert rooms <= set(FLOORS), f"no floor for {sorted(rooms - set(FLOORS))}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=short)
-def test_imports_go_strictly_down(file: Path) -> None:
-    own = room(module_name(file))
-    for module in imports_of(file):
-        other = room(module)
-        if module.split(".")[0] != "yolor_gp" or own == "" or other in ("", own, "errors"):
-            continue
-        assert FLOORS[other] < FLOORS[own], (
-            f"{short(file)} (floor {FLOORS[own]}) imports {module} (floor {FLOORS[other]})"
-        )
+def test_imports_go_strictly_down() -> None:
+    for file in FILES:
+        own = room(module_name(file))
+        for module in imports_of(file):
+            other = room(module)
+            if module.split(".")[0] != "yolor_gp" or own == "" or other in ("", own, "errors"):
+                continue
+            assert FLOORS[other] < FLOORS[own], (
+                f"{short(file)} (floor {FLOORS[own]}) imports {module} (floor {FLOORS[other]})"
+            )
 
 
 def test_there_are_no_circles() -> None:
@@ -114,10 +114,9 @@ def functions(file: Path) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
             yield node
 
 
-@pytest.mark.parametrize("file", FILES, ids=short)
-def test_imports_stand_at_the_top(file: Path) -> None:
+def test_imports_stand_at_the_top() -> None:
     """Only optional third-party packages may be imported inside a function."""
-    for function in functions(file):
+    for file, function in ((path, each) for path in FILES for each in functions(path)):
         for node in ast.walk(function):
             for module in imported_modules(node):
                 top = module.split(".")[0]
@@ -169,10 +168,9 @@ def test_only_these_import_by_name() -> None:
             assert "__import__" not in names_used(file), short(file)
 
 
-@pytest.mark.parametrize("file", FILES, ids=short)
-def test_nothing_of_the_users_is_run(file: Path) -> None:
+def test_nothing_of_the_users_is_run() -> None:
     """No eval, exec or pickle of anything that comes from a file."""
-    for node in ast.walk(tree(file)):
+    for file, node in ((path, each) for path in FILES for each in ast.walk(tree(path))):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name):
             assert node.func.id not in ("eval", "exec"), f"{short(file)}:{node.lineno}"
         if isinstance(node, ast.keyword) and node.arg in ("weights_only", "allow_pickle"):
@@ -180,10 +178,10 @@ def test_nothing_of_the_users_is_run(file: Path) -> None:
             assert value is (node.arg == "weights_only"), f"{short(file)}:{node.value.lineno}"
 
 
-@pytest.mark.parametrize("file", FILES, ids=short)
-def test_a_file_can_be_read_in_one_go(file: Path) -> None:
-    lines = file.read_text(encoding="utf-8").count("\n")
-    assert lines <= MOST_LINES, f"{short(file)} has {lines} lines; split it"
+def test_a_file_can_be_read_in_one_go() -> None:
+    for file in FILES:
+        lines = file.read_text(encoding="utf-8").count("\n")
+        assert lines <= MOST_LINES, f"{short(file)} has {lines} lines; split it"
 
 
 def test_there_is_no_utils() -> None:

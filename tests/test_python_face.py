@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 import re
+import runpy
 import signal
 import subprocess
 import sys
@@ -352,10 +352,5 @@ def test_the_example_of_the_readme_runs(
     program = tmp_path / "example.py"
     short = block[1].replace("mine.yaml", str(data)).replace("epochs=100", "epochs=1")
     program.write_text(short.replace("img=640", "img=64, workers=0, device='cpu'"))
-    subprocess.run(
-        [sys.executable, str(program)],
-        check=True,
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-    )
+    runpy.run_path(str(program), run_name="__main__")
     assert (tmp_path / "runs" / "train" / "exp" / "weights" / "best.pt").is_file()

@@ -120,7 +120,7 @@ def test_times_that_are_none(text: str) -> None:
         seconds_of(text)
 
 
-@pytest.mark.parametrize("hyp", ["auto", "demo"])
+@pytest.mark.parametrize("hyp", ["auto", pytest.param("demo", marks=pytest.mark.slow)])
 def test_a_run_keeps_to_its_time(tmp_path: Path, hyp: str) -> None:
     data = data_file(tmp_path, Painted(tmp_path / "painted"))
     flags: dict[str, Any] = {

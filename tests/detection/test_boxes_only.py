@@ -42,8 +42,6 @@ def data_file(folder: Path, painted: Painted) -> Path:
 @pytest.mark.parametrize("name", [file.stem for file in shipped_files("model")])
 def test_every_shipped_model_has_a_form_without_masks(name: str) -> None:
     spec = without_masks(load_model_spec(name))
-    network = build_network(spec, device="meta")
-    assert not getattr(network, "has_masks", False)
     again = ModelSpec.from_text(spec.resolved_yaml, "again.yaml")
     assert not getattr(build_network(again, device="meta"), "has_masks", False)
 

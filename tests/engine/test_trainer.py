@@ -3,12 +3,14 @@ from __future__ import annotations
 import csv
 import json
 import signal
+import time
 from pathlib import Path
 
 import pytest
 import torch
 
 from tests.engine.tiny_task import (
+    CPU,
     TinyLoader,
     differences,
     stopped_at,
@@ -17,8 +19,10 @@ from tests.engine.tiny_task import (
     train,
     with_schedule,
 )
+from yolor_gp.engine.budget import step_seconds
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint, read_newest_whole
 from yolor_gp.engine.distributed.context import DistributedContext
+from yolor_gp.engine.precision import Precision
 from yolor_gp.engine.trainer import EXIT_NOT_FINITE
 from yolor_gp.errors import UserError
 
@@ -151,3 +155,12 @@ def test_a_damaged_last_gives_way_to_the_one_before(tmp_path: Path) -> None:
     used.unlink()
     with pytest.raises(UserError, match=r"last\.pt"):
         read_newest_whole(file)
+
+
+def test_a_step_is_measured_also_where_an_epoch_is_one() -> None:
+    """For `--time`."""
+    task = tiny_task(DistributedContext(), steps=1)
+    assert isinstance(task.loader, TinyLoader)
+    task.loader.on_batch = lambda epoch, step: time.sleep(0.01)
+    assert step_seconds(task, Precision("float32", "cpu"), CPU) >= 0.01
+    assert len(task.loader.epochs) == 5

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import logging
 import time
 
@@ -74,20 +75,17 @@ def epochs_within(
 def step_seconds(task: Task, precision: Precision, device: torch.device) -> float:
     """Seconds of a step of training with its loading, on a copy of the network."""
     network = copy.deepcopy(task.network).train()
-    batches = iter(task.loader.epoch(0))
-    started, count = time.perf_counter(), 0
+    # A small data set has fewer batches than that: its epoch is begun again.
+    batches = itertools.chain.from_iterable(task.loader.epoch(0) for _ in itertools.count())
+    started = time.perf_counter()
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        for batch in batches:
+        for number, batch in enumerate(itertools.islice(batches, 1 + _STEPS)):
             with precision.autocast():
                 outputs = network(precision.images(batch.images, device))
             with precision.full():
                 losses = task.criterion(to_float32(outputs), batch.targets)
             losses.total.backward()  # type: ignore[no-untyped-call]
             losses.total.detach().cpu()  # waits for the device
-            count += 1
-            if count == 1:
+            if number == 0:
                 started = time.perf_counter()
-            if count > _STEPS:
-                break
-    taken = time.perf_counter() - started
-    return taken / max(count - 1, 1)
+    return (time.perf_counter() - started) / _STEPS
