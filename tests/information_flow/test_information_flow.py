@@ -29,7 +29,7 @@ from yolor_gp.information_flow import between as between_module
 from yolor_gp.information_flow import examine as examine_module
 from yolor_gp.information_flow.advice import advice
 from yolor_gp.information_flow.between import compare
-from yolor_gp.information_flow.drawn import drawing_of
+from yolor_gp.information_flow.drawn import Drawing, drawing_of
 from yolor_gp.information_flow.examine import examine
 from yolor_gp.information_flow.examined import open_examined
 from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow, block_of, pathway_of
@@ -255,6 +255,16 @@ def test_a_dominated_pathway_is_named() -> None:
     assert even.endswith("none dominates")
     alone = advice(result(short))
     assert alone == []
+
+
+def test_pathways_are_compared_with_each_other() -> None:
+    names = ["layers.0.paths.0.0", "layers.0.paths.1.0", "layers.0.paths.1.1", "layers.1"]
+    found = replace(result(*(layer(name, 0.5) for name in names)), cka=np.eye(4).tolist())
+    page = render([found], Drawing((), {}))
+    assert "CKA between pathways" in page and page.count("pathway 0 and 1</figcaption>") == 1
+    assert networks_of(page) == []
+    alone = replace(result(layer("layers.0", 0.5)), cka=[[1.0]])
+    assert "CKA between pathways" not in render([alone], Drawing((), {}))
 
 
 def test_few_directions_are_a_hint() -> None:
