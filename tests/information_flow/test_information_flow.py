@@ -259,7 +259,8 @@ def test_a_dominated_pathway_is_named() -> None:
 
 def test_pathways_are_compared_with_each_other() -> None:
     names = ["layers.0.paths.0.0", "layers.0.paths.1.0", "layers.0.paths.1.1", "layers.1"]
-    found = replace(result(*(layer(name, 0.5) for name in names)), cka=np.eye(4).tolist())
+    alike: list[list[float | None]] = [[1.0 - abs(a - b) / 4 for a in range(4)] for b in range(4)]
+    found = replace(result(*(layer(name, 0.5) for name in names)), cka=alike)
     page = render([found], Drawing((), {}))
     assert "CKA between pathways" in page and page.count("pathway 0 and 1</figcaption>") == 1
     assert networks_of(page) == []

@@ -65,14 +65,15 @@ def _open(options: argparse.Namespace) -> list[Examined]:
     for source in options.against:
         if sources.count(source) > 1:
             raise UserError(f"--against {source}: is named twice; name other networks")
-    device = training_device(options.device)
-    return [
-        open_examined(
+    networks: list[Examined] = []
+    for source in sources:
+        # The same batches for all: images are compared with themselves.
+        images = options.batch_size or (networks[0].batch_size if networks else 0)
+        networks.append(open_examined(
             source, options.data, images=options.images, size=options.image_size,
-            batch_size=options.batch_size, workers=options.workers, device=device,
-        )
-        for source in sources
-    ]  # fmt: skip
+            batch_size=images, workers=options.workers, device=training_device(options.device),
+        ))  # fmt: skip
+    return networks
 
 
 def _advise(result: FlowResult, examined: Examined, folder: Path) -> list[str]:
@@ -108,7 +109,8 @@ def _parser() -> Arguments:
         help="cells a side that maps are averaged to before they are probed")  # fmt: skip
     add_image_size(parser, "none: that of training")
     add("--gradients", metavar="FILE", help="gradients.json of a training with --log-gradients")
-    add("--batch-size", type=whole_number(4), default=128, help="images at once")
+    add("--batch-size", type=whole_number(4), default=0, metavar="N",
+        help="images at once (default: 128, fewer above 160 px)")  # fmt: skip
     add("--workers", type=whole_number(0), default=2, help="threads that load images")
     add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
     return parser

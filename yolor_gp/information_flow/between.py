@@ -88,8 +88,8 @@ def _pass(
     rows: list[str] = []
     columns: list[str] = []
     with (
-        observed(first.network, layer_names(first.network)) as ones,
-        observed(second.network, layer_names(second.network)) as others,
+        observed(first.network, layer_names(first.network), small_maps) as ones,
+        observed(second.network, layer_names(second.network), small_maps) as others,
     ):
         pairs = zip(first.batches("train"), second.batches("train"), strict=True)
         for one, other in tqdm(pairs, "both", disable=quiet):
@@ -98,10 +98,7 @@ def _pass(
             first.see(one)
             second.see(other)
             rows, columns = list(ones), list(others)
-            cka.add(
-                [small_maps(output) for output in ones.values()],
-                [small_maps(output) for output in others.values()],
-            )
+            cka.add(list(ones.values()), list(others.values()))
     if not cka.batches:
         raise UserError("too few images to compare networks; name more with --images")
     return rows, columns, rounded(cka.matrix())

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -128,11 +127,11 @@ def _first_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> Sta
     covariance: dict[str, Covariance] = {}
     cka = MinibatchCKA()
     layers: list[str] = []
-    for outputs, logits in _run(examined, folder, "train", pool, quiet):
-        layers = list(outputs)
-        for name, output in outputs.items():
-            covariance.setdefault(name, Covariance()).add(samples_of(output, _CELLS))
-        compared = [small_maps(output) for output in outputs.values()]
+    for _, seen, logits in _run(examined, folder, "train", pool, quiet):
+        layers = list(seen)
+        for name, layer in seen.items():
+            covariance.setdefault(name, Covariance()).add(layer.samples)
+        compared = [layer.small for layer in seen.values()]
         cka.add(compared if logits is None else [*compared, logits])
     if not layers:
         raise UserError("no images to examine; name more with --images")
@@ -151,37 +150,52 @@ def _second_pass(examined: Examined, folder: Path, pool: int, quiet: bool) -> tu
         UserError: When there are none.
     """
     samples, right = 0, 0
-    labels = (batch.labels for batch in examined.batches("test"))
-    for (_, logits), wanted in zip(
-        _run(examined, folder, "test", pool, quiet), labels, strict=True
-    ):
-        samples += len(wanted)
+    for batch, _, logits in _run(examined, folder, "test", pool, quiet):
+        samples += len(batch.labels)
         if logits is not None:
-            right += int((logits.argmax(1).cpu() == wanted).sum())
+            right += int((logits.argmax(1).cpu() == batch.labels).sum())
     if not samples:
         raise UserError("no test images to examine; name more with --images")
     return samples, right
 
 
+@dataclass(frozen=True)
+class _Seen:
+    """What is kept of the output of a layer: for probes, for the covariance, for CKA."""
+
+    pooled: Tensor
+    samples: Tensor
+    small: Tensor
+
+
 @torch.no_grad()
-def _run(examined: Examined, folder: Path, part: Part, pool: int, quiet: bool) -> Any:
+def _run(
+    examined: Examined, folder: Path, part: Part, pool: int, quiet: bool
+) -> Iterator[tuple[Batch, dict[str, _Seen], Tensor | None]]:
     """Run a part through the network, writing features of every layer.
 
     Yields:
-        What the layers give, by name, and the logits of a classifier.
+        The batch, what the layers give, by name, and the logits of a classifier.
     """
     place = folder / "features" / part
     shutil.rmtree(place, ignore_errors=True)
     place.mkdir(parents=True)
     network, labels = examined.network, []
-    with observed(network, layer_names(network)) as outputs:
+    current: list[Batch] = []
+
+    def reduced(output: Tensor) -> _Seen:
+        pooled = _pooled(output, current[0], pool)
+        return _Seen(pooled, samples_of(output, _CELLS), small_maps(output))
+
+    with observed(network, layer_names(network), reduced) as seen:
         for batch in tqdm(examined.batches(part), part, disable=quiet):
+            current[:] = [batch]
             logits = examined.see(batch)
-            for name, output in outputs.items():
+            for name, layer in seen.items():
                 with (place / f"{name}.f32").open("ab") as file:
-                    file.write(_pooled(output, batch, pool).cpu().numpy().tobytes())
+                    file.write(layer.pooled.cpu().numpy().tobytes())
             labels.append(batch.labels.numpy())
-            yield outputs, logits
+            yield batch, seen, logits
     np.save(place / "labels.npy", np.concatenate(labels) if labels else np.zeros(0, np.int64))
 
 

@@ -29,6 +29,8 @@ Part = Literal["train", "test"]
 
 _DEFAULT_SIZE = 224
 _CROP = 1.0
+_PIXELS = 128 * 160 * 160
+"""Run through a network at once."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Examined:
         batches: The batches of a part, the same each time.
         is_classifier: Whether whole images have classes.
         fingerprint: Of the data that are looked at.
+        batch_size: Images of a batch.
     """
 
     source: str
@@ -70,6 +73,7 @@ class Examined:
     batches: Callable[[Part], Iterable[Batch]]
     is_classifier: bool
     fingerprint: str
+    batch_size: int
 
     def see(self, batch: Batch) -> Tensor | None:
         """Run a batch through the network; gives the logits of a classifier."""
@@ -83,7 +87,7 @@ def open_examined(
     *,
     images: int,
     size: ImageSize | None = None,
-    batch_size: int = 128,
+    batch_size: int = 0,
     workers: int = 0,
     device: torch.device = torch.device("cpu"),  # noqa: B008
 ) -> Examined:
@@ -94,7 +98,7 @@ def open_examined(
         data: A folder of labelled images for a classifier, a data YAML for a detector.
         images: At most so many of each part, drawn once for all.
         size: Of the input; None: that of training.
-        batch_size: Images at once.
+        batch_size: Images at once; 0: 128 of up to 160 px, fewer of larger ones, at least 8.
         workers: Threads that load images.
         device: Where the network runs.
 
@@ -104,6 +108,7 @@ def open_examined(
     weights = read_weights(source)
     network = network_of(weights, source, device=device).float()
     found = size or weights.image_size or ImageSize(_DEFAULT_SIZE, _DEFAULT_SIZE)
+    batch_size = batch_size or max(min(_PIXELS // found.pixels, 128), 8)
     if isinstance(network, ClassifierNetwork):
         batches, fingerprint = _of_images(
             network, data, images, found, batch_size, workers, str(source)
@@ -122,7 +127,7 @@ def open_examined(
 
     return Examined(
         str(source), network, weights.spec, run, found, network.names, batches,
-        isinstance(network, ClassifierNetwork), fingerprint,
+        isinstance(network, ClassifierNetwork), fingerprint, batch_size,
     )  # fmt: skip
 
 

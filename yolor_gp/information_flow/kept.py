@@ -13,7 +13,9 @@ from yolor_gp.information_flow.examined import Examined
 
 def key_of(examined: Examined, *words: object) -> str:
     """Another one as soon as anything that decides the results has changed."""
-    digest = hashlib.sha256(f"{examined.size} {words} {examined.fingerprint}".encode())
+    digest = hashlib.sha256(
+        f"{examined.size} {examined.batch_size} {words} {examined.fingerprint}".encode()
+    )
     for tensor in examined.network.state_dict().values():
         digest.update(tensor.cpu().contiguous().numpy().tobytes())
     return digest.hexdigest()

@@ -39,6 +39,14 @@ def test_layers_are_seen_in_order_and_the_network_is_left_as_it_was() -> None:
         assert not module._forward_hooks and not module._forward_pre_hooks
 
 
+def test_what_is_kept_of_an_output_is_taken_at_once() -> None:
+    model = network()
+    images = torch.rand(5, 3, 8, 8)
+    with observed(model, ["0", "7"], lambda output: output.mean().item()) as kept:
+        last = model(images)
+        assert kept["7"] == last.mean().item() and kept["0"] == model[0](images).mean().item()
+
+
 def test_hooks_go_when_something_fails() -> None:
     model = network()
     with pytest.raises(RuntimeError), observed(model, ["0"]):

@@ -41,5 +41,12 @@ def probe_accuracy(
     model = LogisticRegression(max_iter=ITERATIONS)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # the limit is part of the definition
-        model.fit((train[0] - mean) / deviation, train[1])
-    return float((model.predict((test[0] - mean) / deviation) == test[1]).mean())
+        model.fit(_scaled(train[0], mean, deviation), train[1])
+    return float((model.predict(_scaled(test[0], mean, deviation)) == test[1]).mean())
+
+
+def _scaled(
+    values: NDArray[np.float32], mean: NDArray[np.float64], deviation: NDArray[np.float64]
+) -> NDArray[np.float32]:
+    scaled: NDArray[np.float32] = ((values - mean) / deviation).astype(np.float32)
+    return scaled
