@@ -17,13 +17,11 @@ from yolor_gp.analysis.paths.network_sources import open_network
 from yolor_gp.analysis.paths.path_results import NetworkPaths
 from yolor_gp.config.shipped import shipped_files
 
-# "model" takes in the paper's rows and the classifiers. Small ones and one row run by default.
+# "model" takes in the paper's rows and the classifiers. By default one of each kind runs: paths do
+# not depend on widths.
+QUICK = ("yolor-csp-n", "yolor-elan-n", "yolor-prn", "resnet34-prn")
 FILES = [
-    pytest.param(
-        file,
-        id=file.stem,
-        marks=() if file.stem.endswith(("-n", "-s")) or "prn" in file.stem else pytest.mark.slow,
-    )
+    pytest.param(file, id=file.stem, marks=() if file.stem in QUICK else pytest.mark.slow)
     for file in shipped_files("model")
 ]
 

@@ -92,7 +92,7 @@ def test_published_networks_cost_what_is_stated(
 @pytest.mark.parametrize(
     ("cfg", "model", "taken", "same"),
     [
-        ("yolov4-csp-swish", "yolor-csp", "112 of 112", True),
+        pytest.param("yolov4-csp-swish", "yolor-csp", "112 of 112", True, marks=pytest.mark.slow),
         ("yolov7", "yolor-elan", "89 of 89", True),
         pytest.param("yolov3-spp", "yolor-v3", "73 of 73", False, marks=pytest.mark.slow),
         pytest.param("yolov3-spp", "yolor-prn", "73 of 73", False, marks=pytest.mark.slow),
