@@ -11,9 +11,10 @@ import yolor_gp
 from tests.data.data_sets import Painted
 from tests.detection.test_boxes_only import data_file
 from tests.tiny_network import TINY
-from yolor_gp.config.run_config import load_recipe, run_config_from_yaml
+from yolor_gp.config.run_config import load_recipe, make_run_config, run_config_from_yaml
 from yolor_gp.config.train_config import TrainConfig, load_train_config
-from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of
+from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of, usual_batch
+from yolor_gp.detection.chosen_recipe import with_recipe
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.requests import seconds_of
 from yolor_gp.engine.schedule import Schedule
@@ -54,6 +55,34 @@ def test_a_set_like_coco_gets_the_papers_recipe() -> None:
     recipe, reasons = choose_recipe(situation(images=118_287, classes=80))
     assert recipe == load_recipe("yolor-640") == TrainConfig()
     assert "the paper's recipe" in reasons[0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "batch"),
+    [
+        ({}, 8),
+        ({"images": 3000}, 16),
+        ({"images": 24, "pretrained": True}, 8),
+        ({"epochs": 900}, 16),
+    ],
+)
+def test_batches_are_smaller_where_updates_would_be_few(
+    changes: dict[str, Any], batch: int
+) -> None:
+    here = situation(**changes, batch_size=0)
+    assert usual_batch(here) == batch
+    chosen = situation(**changes, batch_size=batch)
+    recipe, _ = choose_recipe(chosen)
+    assert recipe.optimizer.nominal_batch == batch and chosen.accumulated == 1
+
+
+@pytest.mark.parametrize("given", [{}, {"batch_size": 6}])
+def test_a_batch_size_that_is_given_stays(tmp_path: Path, given: dict[str, int]) -> None:
+    dataset = Painted(tmp_path).open(64)
+    config = make_run_config({"cfg": str(TINY), "image_size": 64, **given}, ())
+    assert with_recipe(config, dataset, pretrained=False).batch_size == given.get("batch_size", 8)
+    shared = with_recipe(config, dataset, pretrained=False, processes=4)
+    assert shared.batch_size == given.get("batch_size", 16)
 
 
 @pytest.mark.parametrize("epochs", [1, 2, 7, 60])

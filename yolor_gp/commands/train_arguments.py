@@ -39,7 +39,8 @@ def _parser() -> Arguments:
     add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
     add_image_size(parser, "multiples of the stride; default: 640")
     add("--batch-size", type=batch_size, metavar="N",
-        help="images per batch over all processes, or auto (default: 16)")  # fmt: skip
+        help="images per batch over all processes, or auto (default: 16; with --hyp auto 8 where"
+        " updates would be few)")  # fmt: skip
     add("--boxes-only", action="store_true",
         help="leave the model's mask branch out, as is done for data without masks")  # fmt: skip
     add("--classes", nargs="+", metavar="CLASS", help="names or numbers of classes to learn")

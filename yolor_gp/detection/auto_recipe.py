@@ -7,7 +7,7 @@ hundred of them before its warm-up does. docs/recipes.md holds the measurements 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -26,7 +26,9 @@ from yolor_gp.ops.image_size import AnySize, ImageSize
 LARGE_SET = 50_000
 """Images from which the paper's recipe, made for COCO, is taken as it is."""
 
-_BATCH = 16  # images an update sees at least
+_BATCH = 16  # images of an update, unless that leaves too few updates
+_SMALL_BATCH = 8
+_FEW_UPDATES = 5000
 _VALIDATIONS = 20  # in a run
 
 
@@ -60,9 +62,14 @@ class Situation:
         return math.ceil(self.images / (self.batch_size or _BATCH))
 
     @property
+    def nominal_batch(self) -> int:
+        """Images of an update at least."""
+        return min(max(self.batch_size or _BATCH, _SMALL_BATCH), _BATCH)
+
+    @property
     def accumulated(self) -> int:
         """Batches of an update."""
-        return max(round(_BATCH / (self.batch_size or _BATCH)), 1)
+        return max(round(self.nominal_batch / (self.batch_size or _BATCH)), 1)
 
 
 def situation_of(
@@ -86,6 +93,16 @@ def situation_of(
     )  # fmt: skip
 
 
+def usual_batch(situation: Situation) -> int:
+    """Images of a batch where nothing else is said: half as many where updates would be few.
+
+    For one process; the situation's own batch size does not count.
+    """
+    usual = replace(situation, batch_size=_BATCH)
+    epochs = usual.epochs or _epochs(usual)
+    return _SMALL_BATCH if epochs * usual.batches < _FEW_UPDATES else _BATCH
+
+
 def choose_recipe(situation: Situation) -> tuple[TrainConfig, list[str]]:
     """A recipe, and why, in a few lines for people.
 
@@ -107,7 +124,7 @@ def choose_recipe(situation: Situation) -> tuple[TrainConfig, list[str]]:
             name="adamw",
             learning_rate=rate,
             momentum=0.9,
-            nominal_batch=_BATCH,
+            nominal_batch=situation.nominal_batch,
             clip_norm=10.0,
         ),
         schedule=ScheduleConfig(
@@ -137,10 +154,10 @@ def choose_recipe(situation: Situation) -> tuple[TrainConfig, list[str]]:
 
 
 def _epochs(situation: Situation) -> int:
-    """Enough updates for a small set, enough passes for a large one."""
+    """Enough updates for a small set, smaller ones counting less; enough passes for a large one."""
     updates, passes = (600, 50) if situation.pretrained else (1200, 100)
-    per_epoch = situation.batches / situation.accumulated
-    return max(math.ceil(updates / per_epoch), passes)
+    enough = updates * _BATCH / situation.nominal_batch
+    return max(math.ceil(enough * situation.accumulated / situation.batches), passes)
 
 
 def _classification(classes: int) -> float:

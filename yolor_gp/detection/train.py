@@ -49,7 +49,7 @@ def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
     given, is_new = config, run.resumed is None
     pretrained = chosen.is_pretrained
     if is_new:
-        config = with_recipe(given, data.train, pretrained=pretrained)
+        config = with_recipe(given, data.train, pretrained=pretrained, processes=context.size)
     network, origin = build_detection_network(chosen, data, config, device)
     network.freeze(modules_to_freeze(network, config.freeze))
     if BOXES in config.freeze:
