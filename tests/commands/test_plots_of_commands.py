@@ -47,7 +47,10 @@ def test_plots_of_an_evaluation(tmp_path: Path) -> None:
 
 def test_the_plot_of_a_training(tmp_path: Path) -> None:
     assert write_training_plot(tmp_path) is None
-    (tmp_path / "metrics.csv").write_text("epoch,train/total,val/box AP\n1,3.5,\n2,3.0,0.1\n")
+    rows = "epoch,train/total,val/box AP\n1,3.5,\n"
+    (tmp_path / "metrics.csv").write_text(rows)
+    assert write_training_plot(tmp_path) is None
+    (tmp_path / "metrics.csv").write_text(f"{rows}2,3.0,0.1\n")
     picture = write_training_plot(tmp_path)
     assert picture is not None and cv2.imread(str(picture)).shape[1] > 300
 

@@ -69,25 +69,27 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     ]
 
 
-def test_everything_of_a_run_is_in_its_page(runs: list[Path], tmp_path: Path) -> None:
-    out = tmp_path / "new" / "r.html"
-    assert main([str(runs[0]), "--out", str(out), "--workers", "0", "--device", "cpu"]) == 0
-    page = out.read_text()
+@pytest.fixture(scope="module")
+def page(runs: list[Path]) -> str:
+    """Of both beside each other."""
+    out = runs[0].parent / "new" / "r.html"
+    words = [*map(str, runs), "--out", str(out), "--workers", "0", "--device", "cpu"]
+    assert main(words) == 0
+    return out.read_text()
+
+
+def test_everything_of_a_run_is_in_its_page(runs: list[Path], page: str) -> None:
     for title in ("Average precision", "How it went", "Classes", "Images with most mistakes",
                   "What the doctor says", "To repeat", "config.yaml"):  # fmt: skip
         assert title in page, title
     assert "--seed 0" not in page and "seed: 0" in page
-    assert page.count("data:image/png;base64,") >= 7
+    assert page.count("data:image/png;base64,") >= 14
     assert not re.search(r"(src|href)=.https?:|@import|<script", page)
     figures = yolor_gp.load(runs[0], device="cpu").val(runs[0].parent / "few.yaml", workers=0)
     assert f"<td>{100 * figures.bbox['AP']:.1f}</td>" in page
 
 
-def test_runs_side_by_side(runs: list[Path], tmp_path: Path) -> None:
-    out = tmp_path / "r.html"
-    words = [*map(str, runs), "--out", str(out), "--workers", "0", "--device", "cpu"]
-    assert main(words) == 0
-    page = out.read_text()
+def test_runs_side_by_side(page: str) -> None:
     assert "Settings that differ" in page and "<td>seed</td><td>0</td><td>1</td>" in page
     assert "a&lt;b&gt;&amp;c" in page and "<b>&c" not in page
     assert re.search(r"<td>box AP</td><td>[\d.]+</td><td>[\d.]+ \([+-][\d.]+\)</td>", page)

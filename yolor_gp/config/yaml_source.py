@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -76,8 +77,9 @@ def load_yaml(path: str | Path) -> Node:
     return parse_yaml(text, str(file))
 
 
+@lru_cache(maxsize=64)
 def parse_yaml(text: str, file: str) -> Node:
-    """Parse YAML text; `file` is what messages call it.
+    """Parse YAML text; `file` is what messages call it. Nobody changes what the nodes hold.
 
     Raises:
         UserError: When it is not YAML.

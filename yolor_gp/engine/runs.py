@@ -168,9 +168,9 @@ def read_history(folder: Path) -> list[dict[str, float]]:
 
 
 def write_training_plot(folder: Path) -> Path | None:
-    """Draw `folder/metrics.csv` as `curves.png`; None where there is nothing to draw."""
+    """Draw `folder/metrics.csv` as `curves.png`; None where there are no two epochs to join."""
     rows = read_history(folder)
-    if not rows:
+    if len(rows) < 2:
         return None
     columns = {name: [row[name] for row in rows] for name in rows[0] if name != "skipped"}
     picture = folder / "curves.png"
