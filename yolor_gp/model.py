@@ -73,7 +73,7 @@ def load(
         raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
     names = classes if classes is None or isinstance(classes, int) else tuple(classes)
     if is_exported(source):
-        return _exported(source, classes)
+        return _exported(source, classes, precision)
     try:
         opened = open_detector(source, training_device(str(device)), names, cfg)
     except ClassifierGivenError:
@@ -85,7 +85,7 @@ def load(
     return model
 
 
-def _exported(source: str | Path, classes: object) -> Model:
+def _exported(source: str | Path, classes: object, precision: str) -> Model:
     """A file of another runtime, as a model that detects and evaluates.
 
     Raises:
@@ -95,7 +95,7 @@ def _exported(source: str | Path, classes: object) -> Model:
         raise UserError(f"{source}: is exported, its classes are fixed; load the weights instead")
     network = open_exported(source)
     said = network.description
-    model = Model(cast(DetectionNetwork, network), str(source), said.size, "float32")
+    model = Model(cast(DetectionNetwork, network), str(source), said.size, precision)
     model.thresholds = said.thresholds
     return model
 

@@ -95,7 +95,7 @@ def test_an_exported_file_is_loaded_like_weights(
     found = Format("stub", ".stub", ("float32",), lambda request: None,
                    lambda path: (network.description, network._session))  # fmt: skip
     monkeypatch.setitem(formats._FORMATS, "stub", found)
-    loaded = yolor_gp.load(tmp_path / "x.stub", device="cpu")
+    loaded = yolor_gp.load(tmp_path / "x.stub", device="cpu", precision="float32")
     assert loaded.names == ("cat", "dog") and loaded.image_size == (SIZE, SIZE)
     picture = np.random.default_rng(0).integers(0, 255, (50, 90, 3)).astype(np.uint8)
     first, second = original(picture, img=SIZE), loaded(picture)
@@ -213,6 +213,11 @@ def test_openvino(tmp_path: Path) -> None:
     weights = model().save(tmp_path / "w.pt")
     assert main([str(weights), "--img", str(SIZE), "--format", "openvino"]) == 0
     assert yolor_gp.load(tmp_path / "w.xml", device="cpu").names == ("cat", "dog")
+    exported, images = open_exported(tmp_path / "w.xml"), torch.rand(1, 3, SIZE, SIZE)
+    whole = exported(images)
+    with torch.autocast("cpu", torch.bfloat16):
+        short = exported(images)
+    torch.testing.assert_close(whole[1], short[1], rtol=0, atol=0.05)
     (tmp_path / "bad.xml").write_text("<net/>")
     with pytest.raises(UserError, match=r"bad\.xml: "):
         open_exported(tmp_path / "bad.xml")

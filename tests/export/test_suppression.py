@@ -129,7 +129,7 @@ def test_a_file_with_suppression(
             assert torch.equal(first.labels, second.labels) and len(first)
             torch.testing.assert_close(first.boxes, second.boxes, rtol=0, atol=1e-3)
             torch.testing.assert_close(first.scores, second.scores, rtol=0, atol=1e-4)
-    loaded = yolor_gp.load(exported.file, device="cpu")
+    loaded = yolor_gp.load(exported.file, device="cpu", precision="float32")
     assert loaded.thresholds == {"cat": 0.22, "dog": 0.2}
     picture = np.random.default_rng(0).integers(0, 255, (50, 90, 3)).astype(np.uint8)
     own = yolor_gp.load(weights, device="cpu", precision="float32")

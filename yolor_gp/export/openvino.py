@@ -73,19 +73,28 @@ def _open(path: Path) -> tuple[Description, Session]:
         has_words = model.has_rt_info([_KEY])
         words = str(model.get_rt_info([_KEY]).value) if has_words else None
         description = Description.from_json(words, path)
-        options: dict[str, Any] = {"INFERENCE_NUM_THREADS": torch.get_num_threads(),
-                                   "PERFORMANCE_HINT": "LATENCY",
-                                   "INFERENCE_PRECISION_HINT": "f32"}  # fmt: skip
-        compiled = core.compile_model(model, "CPU", options)
+        compiled = {"f32": core.compile_model(model, "CPU", _options("f32"))}
     except RuntimeError as error:
         reason = str(error).splitlines()[0][:160]
         raise UserError(f"{path}: cannot be opened by OpenVINO: {reason}") from None
 
     def run(images: Array) -> list[Array]:
-        found = compiled(np.ascontiguousarray(images))
-        return [np.asarray(found[index]) for index in range(len(compiled.outputs))]
+        # As PyTorch would: in bfloat16 where the caller has autocast on.
+        precision = "bf16" if torch.is_autocast_enabled("cpu") else "f32"
+        if precision not in compiled:
+            compiled[precision] = core.compile_model(model, "CPU", _options(precision))
+        found = compiled[precision](np.ascontiguousarray(images))
+        return [np.asarray(found[index]) for index in range(len(model.outputs))]
 
     return description, run
+
+
+def _options(precision: str) -> dict[str, Any]:
+    return {
+        "INFERENCE_NUM_THREADS": torch.get_num_threads(),
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_PRECISION_HINT": precision,
+    }
 
 
 def _nncf() -> Any:

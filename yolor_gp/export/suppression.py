@@ -50,25 +50,34 @@ suppression (float[B,N,4] all_boxes, float[B,N,C] all_scores{more_inputs})
  int64[1] middle = {{1}}, int64[2] image_and_row = {{0, 2}}>
 {{
     best = ReduceMax <keepdims = 0> (all_scores, last)
-    label = ArgMax <axis = 2, keepdims = 0> (all_scores)
     is_likely = Greater (best, confidence)
-    is_likely_box = Unsqueeze (is_likely, last)
-    likely = Where (is_likely_box, all_boxes, nothing)
+    likely_ones = Cast <to = 7> (is_likely)
+    likely_count = ReduceSum <keepdims = 0> (likely_ones, last)
+    most_likely = ReduceMax <keepdims = 1> (likely_count)
+    candidate_count = Max (most_likely, at_least)
+    candidate_scores, candidates = TopK <axis = 1> (best, candidate_count)
+    candidate = Unsqueeze (candidates, last)
+    candidate_boxes = GatherND <batch_dims = 1> (all_boxes, candidate)
+    candidate_classes = GatherND <batch_dims = 1> (all_scores, candidate)
+    candidate_labels = ArgMax <axis = 2, keepdims = 0> (candidate_classes)
 
-    highest = ReduceMax <keepdims = 0> (likely)
-    lowest = ReduceMin <keepdims = 0> (likely)
+    counts_as_box = Greater (candidate_scores, confidence)
+    counts_as_row = Unsqueeze (counts_as_box, last)
+    likely_boxes = Where (counts_as_row, candidate_boxes, nothing)
+    highest = ReduceMax <keepdims = 0> (likely_boxes)
+    lowest = ReduceMin <keepdims = 0> (likely_boxes)
     extent = Sub (highest, lowest)
     spacing = Add (extent, one)
-    number = Cast <to = 1> (label)
+    number = Cast <to = 1> (candidate_labels)
     shift = Mul (number, spacing)
     shift_of_box = Unsqueeze (shift, last)
-    apart = Add (likely, shift_of_box)
-    waiting = Unsqueeze (best, middle)
+    apart = Add (likely_boxes, shift_of_box)
+    waiting = Unsqueeze (candidate_scores, middle)
     chosen = NonMaxSuppression (apart, waiting, most, overlap, confidence)
 
     place = Gather <axis = 1> (chosen, image_and_row)
-    score = GatherND (best, place)
-    empty = Mul (best, nothing)
+    score = GatherND (candidate_scores, place)
+    empty = Mul (candidate_scores, nothing)
     kept = ScatterND (empty, place, score)
     is_kept = Greater (kept, nothing)
     ones = Cast <to = 7> (is_kept)
@@ -77,16 +86,18 @@ suppression (float[B,N,4] all_boxes, float[B,N,C] all_scores{more_inputs})
     width = Max (largest, at_least)
     scores, order = TopK <axis = 1> (kept, width)
     row = Unsqueeze (order, last)
-    boxes = GatherND <batch_dims = 1> (all_boxes, row)
-    labels = GatherND <batch_dims = 1> (label, row)
+    boxes = GatherND <batch_dims = 1> (candidate_boxes, row)
+    labels = GatherND <batch_dims = 1> (candidate_labels, row)
     {masks}
 }}
 """
-# Classes are moved apart, as `ops.nms` does, so that one suppression serves all of them; boxes
-# nobody asks for lie at 0, for they may be as large as they like.
+# As many candidates as the fullest image has. Classes are moved apart, as `ops.nms` does, so that
+# one suppression serves all of them; boxes nobody asks for lie at 0, for they may be of any size.
 
 _MASKS = """
-    picked = GatherND <batch_dims = 1> (all_coefficients, row)
+    anchors = GatherND <batch_dims = 1> (candidates, row)
+    anchor = Unsqueeze (anchors, last)
+    picked = GatherND <batch_dims = 1> (all_coefficients, anchor)
     logits = Einsum <equation = "bmk,bkhw->bmhw"> (picked, all_prototypes)
     masks = Sigmoid (logits)
 """
