@@ -153,7 +153,7 @@ def test_formats_are_known_by_name_and_suffix() -> None:
     ("words", "message"),
     [
         (["--precision", "int8"], "--precision int8: needs --data"),
-        (["--precision", "float16"], "onnx can be written in float32, int8"),
+        (["--precision", "float8"], "onnx can be written in float32, float16, int8"),
         (["--out", "x.xml"], "--out x.xml: files of onnx end in .onnx"),
         (["--format", "onyx"], "--format onyx: unknown; did you mean 'onnx'"),
         (["--img", "50"], "--img 50: must be a multiple of 16"),
@@ -205,6 +205,22 @@ def test_onnx(tmp_path: Path) -> None:
     (tmp_path / "bad.onnx").write_bytes(b"nothing")
     with pytest.raises(UserError, match="cannot be opened by ONNX Runtime"):
         open_exported(tmp_path / "bad.onnx")
+
+
+def test_onnx_in_float16(tmp_path: Path) -> None:
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed")
+    pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
+    original = model()
+    weights = original.save(tmp_path / "w.pt")
+    words = ["--img", str(SIZE), "--precision", "float16"]
+    assert main([str(weights), *words]) == 0
+    assert main([str(weights), *words, "--nms", "--out", str(tmp_path / "n.onnx")]) == 0
+    images = torch.rand(1, 3, SIZE, SIZE, generator=torch.Generator().manual_seed(2))
+    with torch.no_grad():
+        expected = ExportGraph(original.network)(images)
+    found = open_exported(tmp_path / "w-float16.onnx")(images)
+    torch.testing.assert_close(expected[1], found[1], rtol=0, atol=0.01)
+    assert open_exported(tmp_path / "n.onnx")(images)[0].dtype == torch.int64
 
 
 def test_openvino(tmp_path: Path) -> None:

@@ -166,7 +166,7 @@ def _parser() -> Arguments:
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
     add("--format", default="onnx", help="onnx, openvino, or a plugin's")
     add("--out", metavar="FILE", help="to write (none: beside the weights)")
-    add("--precision", default="float32", help="float32; onnx: int8; openvino: float16, int8")
+    add("--precision", default="float32", help="float32; float16, int8")
     add("--img", dest="image_size", type=image_size, metavar="SIZE",
         help="side of the input, or WIDTHxHEIGHT (none: that of training)")  # fmt: skip
     add("--static", action="store_true", help="fix batch and sides of the input")

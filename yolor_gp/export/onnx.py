@@ -72,8 +72,25 @@ def _write(request: Request) -> None:
     model = model_of(request)
     if request.precision == "int8":
         model = _quantised(model, request.calibration)
+    elif request.precision == "float16":
+        model = _halved(model)
     with whole_file(request.path) as file:
         file.write(finished(model, request.description).SerializeToString())
+
+
+def _halved(model: Any) -> Any:
+    """Weights, and what is computed up to the last convolutions, in float16."""
+    _runtime()
+    from onnxruntime.transformers.float16 import convert_float_to_float16
+    from onnxruntime.transformers.onnx_model import OnnxModel
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of weights too small for float16, which become 0
+        halved = convert_float_to_float16(
+            model, keep_io_types=True, node_block_list=_behind_convolutions(model)
+        )
+    OnnxModel.graph_topological_sort(halved.graph)
+    return halved
 
 
 def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
@@ -96,7 +113,7 @@ def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
         whole, source, target = [Path(folder, name) for name in ("a.onnx", "b.onnx", "c.onnx")]
         onnx.save(model, whole)
         quantization.shape_inference.quant_pre_process(whole, source, skip_symbolic_shape=True)
-        left_out = _last_convolutions(onnx.load(source))
+        left_out = _behind_convolutions(onnx.load(source))
         quantization.quantize_static(
             source, target, Reader(), per_channel=True, op_types_to_quantize=["Conv"],
             nodes_to_exclude=left_out, quant_format=quantization.QuantFormat.QDQ,
@@ -105,8 +122,8 @@ def _quantised(model: Any, pictures: Iterable[Array]) -> Any:
     return result
 
 
-def _last_convolutions(model: Any) -> list[str]:
-    """Names of the convolutions behind which no other one is."""
+def _behind_convolutions(model: Any) -> list[str]:
+    """Names of the operations behind which there is no other convolution, the last ones too."""
     readers: dict[str, list[Any]] = {}
     for node in model.graph.node:
         for name in node.input:
@@ -123,11 +140,7 @@ def _last_convolutions(model: Any) -> list[str]:
                         return True
         return False
 
-    return [
-        node.name
-        for node in model.graph.node
-        if node.op_type == "Conv" and not leads_to_another(node, set())
-    ]
+    return [node.name for node in model.graph.node if not leads_to_another(node, set())]
 
 
 def _open(path: Path) -> tuple[Description, Session]:
@@ -176,5 +189,5 @@ def _missing(error: ImportError) -> str:
 
 
 ONNX = register_format(
-    Format("onnx", ".onnx", ("float32", "int8"), _write, _open, can_suppress=True)
+    Format("onnx", ".onnx", ("float32", "float16", "int8"), _write, _open, can_suppress=True)
 )

@@ -111,8 +111,9 @@ def compare_kept(
         ours, theirs = (kept(one, given, config)[0] for one in (network, exported))
         first, second = _pairs(ours, theirs)
         count, lost = count + len(ours), lost + len(ours) + len(theirs) - 2 * len(first)
-        boxes.append(_largest(ours.boxes[first], theirs.boxes[second]))
         scores.append(_largest(ours.scores[first], theirs.scores[second]))
+        sure = ours.scores[first] > SURE
+        boxes.append(_largest(ours.boxes[first][sure], theirs.boxes[second][sure]))
         if isinstance(ours.masks, PrototypeMasks) and isinstance(theirs.masks, PrototypeMasks):
             drawn = ours.masks.select(first), theirs.masks.select(second)
             masks.append(_largest(*(_probabilities(part) for part in drawn)))
