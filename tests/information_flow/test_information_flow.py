@@ -68,7 +68,7 @@ def test_a_classifier_from_command_to_page(colours: tuple[str, Path], tmp_path: 
     cka = np.array(found["cka"], float)
     assert np.allclose(cka, cka.T, atol=1e-5) and np.allclose(np.diag(cka), 1, atol=1e-5)
     page = (tmp_path / "flow.html").read_text()
-    assert page.count("data:image/png;base64,") == 3 and "has seen more than the image" in page
+    assert page.count("data:image/png;base64,") == 4 and "has seen more than the image" in page
     (drawn,) = networks_of(page)
     rows = drawn["layers"]
     assert isinstance(rows, list)

@@ -44,6 +44,14 @@ def plot_gradients(result: FlowResult, path: Target) -> None:
     save_figure(figure, path)
 
 
+def plot_output_cka(result: FlowResult, path: Target) -> None:
+    """How like the output each layer is, a line a pathway."""
+    figure, (axes,) = new_panels(1, 1, (10.0, 4.5))
+    _by_pathway(axes, result, lambda layer: layer.cka_output)
+    _finish(axes, result, "linear CKA to the output")
+    save_figure(figure, path)
+
+
 def plot_cka(result: FlowResult, path: Target) -> None:
     """The heat map of every pair of layers."""
     names = [layer.name for layer in result.layers]

@@ -15,6 +15,7 @@ from yolor_gp.information_flow.flow_plots import (
     plot_between,
     plot_cka,
     plot_gradients,
+    plot_output_cka,
     plot_pathways,
     plot_probes,
     plot_saturation,
@@ -69,17 +70,18 @@ def _lead(result: FlowResult) -> str:
 
 
 def _of_network(result: FlowResult, whose: str) -> list[str]:
+    layers = result.layers
     parts = [
-        ("Probes", plot_probes, "by layer"),
-        ("Saturation", plot_saturation, "by layer"),
-        ("Gradients", plot_gradients, "by layer and pathway"),
-        ("CKA", plot_cka, "of every pair"),
+        ("Probes", plot_probes, "by layer", True),
+        ("Saturation", plot_saturation, "by layer", True),
+        ("Gradients", plot_gradients, "by layer and pathway", any(one.gradient for one in layers)),
+        ("CKA to the output", plot_output_cka, "by layer and pathway", result.is_classifier),
+        ("CKA", plot_cka, "of every pair", True),
     ]
-    if not any(layer.gradient for layer in result.layers):
-        parts.pop(2)
     body = [
         section(f"{title}{whose}", picture(lambda file, draw=draw: draw(result, file), words))  # type: ignore[misc]
-        for title, draw, words in parts
+        for title, draw, words, is_known in parts
+        if is_known
     ]
     pathways = [pathway for pathway in pathways_of(result) if pathway]
     if len(pathways) > 1:
