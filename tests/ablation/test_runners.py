@@ -122,6 +122,7 @@ def _kill_the_owner(
     raise AssertionError("nobody began to train")
 
 
+@pytest.mark.slow
 def test_a_failing_row_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / "tiny.yaml").write_text(TABLE)
     plan = Plan(table=load_table(tmp_path / "tiny.yaml"), data=str(tmp_path / "absent.yaml"))

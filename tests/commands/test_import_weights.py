@@ -14,17 +14,18 @@ from yolor_gp.interop.official_checkpoints import import_official
 
 
 @pytest.mark.coco
-@pytest.mark.parametrize("suffix", [".pt", ".safetensors"])
 def test_an_official_checkpoint_becomes_our_own(
-    shared: Path, tmp_path: Path, suffix: str, capsys: pytest.CaptureFixture[str]
+    shared: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    source, target = shared / "golden" / "ckpt_yolov7seg_w0125.pt", tmp_path / f"own{suffix}"
-    assert main([str(source), str(target)]) == 0
-    assert "boxes and masks, 80 classes" in capsys.readouterr().out
+    source = shared / "golden" / "ckpt_yolov7seg_w0125.pt"
     _, weights, names = import_official(source)
-    network = load_network(target)
-    assert network.names == names
-    assert all(torch.equal(network.state_dict()[name], weights[name]) for name in weights)
+    for suffix in (".pt", ".safetensors"):
+        target = tmp_path / f"own{suffix}"
+        assert main([str(source), str(target)]) == 0
+        assert "boxes and masks, 80 classes" in capsys.readouterr().out
+        network = load_network(target)
+        assert network.names == names
+        assert all(torch.equal(network.state_dict()[name], weights[name]) for name in weights)
 
 
 @pytest.mark.coco
