@@ -76,6 +76,7 @@ MUTANTS = [
             ("- own + 1", "- own"),
         ],
         "ops/boxes.py": [
+            ("(boxes - offset) / scale", "boxes / scale - offset"),
             ("alpha = aspect / (1 - iou + aspect + _EPSILON)", "alpha = aspect"),
             ("hull_width**2 + hull_height**2", "hull_width**2"),
             ("(hull - union) / hull", "(hull - union) / union"),
@@ -98,7 +99,6 @@ MUTANTS = [
             ("slack = 1e-6 if round_up else 0.0", "slack = 0.0"),
             ("top=pad_height // 2", "top=(pad_height + 1) // 2"),
             ("whole = math.ceil if round_up else round", "whole = round"),
-            ("(boxes - offset) / scale", "boxes / scale - offset"),
         ],
         "ops/masks.py": [
             ("math.ceil(begin - 0.5)", "math.ceil(begin)"),

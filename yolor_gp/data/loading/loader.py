@@ -186,7 +186,8 @@ class ValLoader:
             metas.append(replace(self._dataset.meta(index), letterbox=letterbox))
             scaled = self._dataset.instances(index).transform(letterbox.scale, letterbox.offset)
             instances.append(scaled)
-        return collate(images, instances, metas, self._dataset.has_masks)
+        mask_stride = MASK_STRIDE if self._dataset.has_masks else None
+        return collate(images, instances, metas, mask_stride)
 
 
 class PictureLoader:
