@@ -220,6 +220,8 @@ def _data_yaml() -> Iterator[BadInput]:
                "did you mean 'train'")  # fmt: skip
     yield case("a key twice", "train: a\ntrain: b", "bad.yaml:2: 'train' is given twice")
     yield case("neither train nor val", "names: [a]", "neither 'train' nor 'val'")
+    yield case("slices without overlap", "train: a\nnames: [c]\nslice: {size: 640, overlap: 0}",
+               "bad.yaml:3: 'slice.overlap'", "greater than 0")  # fmt: skip
     yield case("no names", "train: a\nval: b", "'names' is missing")
     yield case(
         "a name twice", "train: a\nval: b\nnames: [c, c]", "bad.yaml:3", "'c' is given twice"

@@ -237,6 +237,10 @@ def _classify() -> Iterator[BadInput]:
                prepare=file_of("bad.yaml", "loss: {box: 1}"))  # fmt: skip
     yield case("a smoothing above one", f"{train} --set loss.label_smoothing=2", "less than 1")
     yield case("no weights", "val --weights none.pt --data mine", "no such weights")
+    yield BadInput("classifiers", "one where a detector is expected", "val",
+                   ("--weights", "skip-mlp"), ("skip-mlp: a classifier;",), nothing)  # fmt: skip
+    yield BadInput("classifiers", "exported like a detector", "export-model", ("skip-mlp",),
+                   ("skip-mlp: a classifier; expected a network",), nothing)  # fmt: skip
     yield case("nothing to look at", "predict --weights w.pt --source nowhere", "nowhere")
 
 

@@ -18,7 +18,7 @@ from yolor_gp.analysis.paths.gradient_paths import analyse
 from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.analysis.paths.path_results import NetworkPaths
-from yolor_gp.classifier import load_classifier
+from yolor_gp.classifier import Classifier, load_classifier
 from yolor_gp.detection.networks import ClassifierGivenError, open_detector
 from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detector import DEFAULT_SIZE, Detector
@@ -85,6 +85,31 @@ def load(
     return model
 
 
+def load_detector(
+    source: str | Path | Sequence[str | Path],
+    *,
+    device: str | torch.device = "auto",
+    precision: str = "auto",
+    cfg: str | Path | None = None,
+) -> Model:
+    """As `load`, of networks that detect.
+
+    Raises:
+        UserError: Also when it is a classifier.
+    """
+    model = load(source, device=device, precision=precision, cfg=cfg)
+    _check_detects(model)
+    return model
+
+
+def _check_detects(model: object) -> None:
+    if isinstance(model, Classifier):
+        raise UserError(
+            f"{model.source}: a classifier; expected a network that detects (for classifiers:"
+            " classify.py)"
+        )
+
+
 def _exported(source: str | Path, classes: object, precision: str) -> Model:
     """A file of another runtime, as a model that detects and evaluates.
 
@@ -102,6 +127,8 @@ def _exported(source: str | Path, classes: object, precision: str) -> Model:
 
 def _ensemble(members: Sequence[Model]) -> Model:
     """Several models as one that detects and evaluates."""
+    for member in members:
+        _check_detects(member)
     network = Ensemble([one.network for one in members], [one.source for one in members])
     size, precision = members[0].image_size, members[0].precision
     return Model(cast(DetectionNetwork, network), network.source, size, precision)

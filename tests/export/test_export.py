@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import subprocess
 import sys
@@ -33,6 +34,7 @@ ROOT = Path(__file__).resolve().parents[2]
 TINY = ROOT / "tests" / "tiny.yaml"
 EXAMPLE = ROOT / "examples" / "plugins" / "graph_export.py"
 SIZE = 64
+DETECTORS = [file.stem for file in shipped_files("model") if file.parent.name in ("model", "paper")]
 
 
 def model(seed: int = 0) -> yolor_gp.Model:
@@ -167,6 +169,17 @@ def test_what_cannot_be_is_said(words: list[str], message: str) -> None:
     assert message in caught.value.problems[0]
 
 
+def test_a_classifier_is_told_apart() -> None:
+    for command in ("detect", "val", "export_model"):
+        program = importlib.import_module(f"yolor_gp.commands.{command}").main
+        words = ["skip-mlp"] if command == "export_model" else ["--weights", "skip-mlp"]
+        words += ["--source", str(ROOT / "docs")] if command == "detect" else []
+        with pytest.raises(UserError, match=r"skip-mlp: a classifier; expected a network that"):
+            program(words)
+    with pytest.raises(UserError, match="skip-mlp: a classifier"):
+        yolor_gp.load([TINY, "skip-mlp"], device="cpu")
+
+
 def test_a_file_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="no such file"):
         open_exported(tmp_path / "absent.onnx")
@@ -261,7 +274,7 @@ def test_the_reader_without_torch_finds_the_same(
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", [file.stem for file in shipped_files("model")])
+@pytest.mark.parametrize("name", DETECTORS)
 def test_every_shipped_model_runs_in_onnx_runtime(name: str, tmp_path: Path) -> None:
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
     pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")

@@ -21,7 +21,7 @@ from yolor_gp.engine.runs import run_folder
 from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable
 from yolor_gp.media.sources import open_source
-from yolor_gp.model import load
+from yolor_gp.model import load_detector
 from yolor_gp.visualize.draw import DrawingStyle
 
 
@@ -108,7 +108,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for file in (options.save_json, options.save_dataset, options.save_csv):
         if file:
             check_writable(file)
-    model = load(
+    model = load_detector(
         options.weights, device=options.device, precision=options.precision, cfg=options.cfg
     )
     results = model.predict(

@@ -21,7 +21,7 @@ from yolor_gp.export.graph import ExportGraph, describe
 from yolor_gp.export.proof import compare, compare_kept, kept, latencies, pictures
 from yolor_gp.export.suppression import Suppression
 from yolor_gp.files import check_writable
-from yolor_gp.model import Model, load
+from yolor_gp.model import Model, load_detector
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.plan import check_image_size
 from yolor_gp.ops.image_size import ImageSize
@@ -38,7 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse(arguments)
     found = find_format(options.format)
     _check(options, found)
-    model = load(options.weights, device="cpu", cfg=options.cfg)
+    model = load_detector(options.weights, device="cpu", cfg=options.cfg)
     size: ImageSize = options.image_size or model.image_size
     check_image_size(size, model.network.max_stride)
     path = _path(options, found)

@@ -27,7 +27,7 @@ from yolor_gp.evaluation.class_table import class_table
 from yolor_gp.evaluation.curves import match_boxes
 from yolor_gp.export.exported import tell_limits
 from yolor_gp.files import check_writable, write_json
-from yolor_gp.model import load
+from yolor_gp.model import load_detector
 from yolor_gp.weights import own_checkpoint, store_thresholds
 
 
@@ -44,7 +44,9 @@ def _validate(options: argparse.Namespace, context: DistributedContext) -> int:
     if context.is_main:
         _check_places(options)
     device = training_device(options.device, context.local_rank, context.size)
-    model = load(options.weights, device=device, precision=options.precision, cfg=options.cfg)
+    model = load_detector(
+        options.weights, device=device, precision=options.precision, cfg=options.cfg
+    )
     config = ValidationConfig(
         confidence=options.confidence,
         nms_iou=options.iou,
