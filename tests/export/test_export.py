@@ -15,6 +15,7 @@ import pytest
 import torch
 
 import yolor_gp
+from yolor_gp import plugins
 from yolor_gp.commands.export_model import main
 from yolor_gp.config.shipped import shipped_files
 from yolor_gp.config.train_config import ValidationConfig
@@ -193,7 +194,11 @@ def test_a_head_without_decoding_says_so() -> None:
         DetectionHead.decoded(cast(DetectionHead, Mine()), None)
 
 
-def test_a_format_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_format_of_ones_own(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # What is loaded here, loader workers of later tests would load too.
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
     load_plugins([str(EXAMPLE)])
     out = tmp_path / "tiny.pt2"
     words = ["--format", "graph", "--static", "--img", str(SIZE), "--out", str(out)]
