@@ -162,6 +162,7 @@ def test_what_cannot_be_meant(painted: Painted, words: str, message: str) -> Non
         config_of(painted, words)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_on_slices_is_the_same(tmp_path: Path) -> None:
     config = config_of(Painted(tmp_path / "painted", count=2), "{size: 64, empty: 0.5}")
     flags = {"epochs": 2, "img": 64, "batch_size": 8, "workers": 0, "project": str(tmp_path)}
