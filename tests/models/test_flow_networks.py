@@ -20,8 +20,12 @@ from yolor_gp.models.blocks.residual import BasicBlock, MaskedAdd
 from yolor_gp.models.builder import build_network
 from yolor_gp.models.network import ClassifierNetwork
 
-FLOW = [file.stem for file in shipped_files("flow")]
-CLASSIFIERS = FLOW + [file.stem for file in shipped_files("imagenet")]
+# Of the MPNets, whose blocks are the same, one runs by default.
+FLOW = [
+    pytest.param(file.stem, marks=pytest.mark.slow if file.stem.startswith("mpnet-") else ())
+    for file in shipped_files("flow")
+]
+CLASSIFIERS = [*FLOW, *(file.stem for file in shipped_files("imagenet"))]
 
 
 def built(name: str, device: str = "meta") -> Any:
