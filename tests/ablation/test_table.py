@@ -134,12 +134,14 @@ def test_the_state_of_a_run_is_read_off_its_files(folder: AblationFolder) -> Non
     finish(folder, 0, 0, 0.5)
     second.run.mkdir(parents=True)
     (second.folder / CLAIM).write_text("{}")
+    (second.run / "metrics.csv").write_text("epoch,val/box AP\n1,0.25\n2,\n")
     third.run.mkdir(parents=True)
     (third.folder / CLAIM).write_text("{}")
     os.utime(third.folder / CLAIM, (0, 0))
     states = [job.status(60) for job in (first, second, third, fourth)]
     assert states == ["finished", "running", "stopped", "waiting"]
     runs = progress(folder, 60)
+    assert [run.found.get("box AP") for run in runs] == [50, 25, None, None]
     assert summary(runs) == "1 finished, 1 running, 1 stopped, 1 waiting"
     text = page(folder, runs)
     assert 'http-equiv="refresh"' in text and "second &amp; last" in text and ">50.0<" in text

@@ -67,13 +67,17 @@ def test_load_gives_a_classifier(run: ClassifierRun, tmp_path: Path) -> None:
 def test_the_commands_do_the_same(
     run: ClassifierRun, root: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    figures = tmp_path / "figures.json"
+    figures, answers = tmp_path / "figures.json", tmp_path / "answers.json"
     words = ["--weights", str(run.folder), "--device", "cpu"]
     val = [*words, "--data", str(root), "--workers", "0", "--metrics-json", str(figures)]
+    val += ["--save-json", str(answers)]
     assert classify.main(["val", *val]) == 0
     assert "top-1 100.00%, top-5 100.00%" in capsys.readouterr().out
     written = json.loads(figures.read_text())
     assert written["images"] == 12 and written["confusion"] == [[4, 0, 0], [0, 4, 0], [0, 0, 4]]
+    rows = json.loads(answers.read_text())
+    assert [Path(row["image"]).parent.name for row in rows] == [row["label"] for row in rows]
+    assert len(rows) == 12 and all(row["predicted"] == row["label"] for row in rows)
     table, listed = tmp_path / "t.csv", tmp_path / "l.json"
     source = str(root / "val" / "blue")
     save = ["--save-csv", str(table), "--save-json", str(listed)]

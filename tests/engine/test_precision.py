@@ -7,8 +7,9 @@ import torch
 from torch import Tensor, nn
 
 from tests.engine.tiny_task import CPU, Batch, Meta, tiny_network
+from yolor_gp.config.run_settings import RunSettings
 from yolor_gp.config.train_config import EmaConfig
-from yolor_gp.engine.auto_batch import CPU_BATCH, largest_batch
+from yolor_gp.engine.auto_batch import CPU_BATCH, largest_batch, with_batch
 from yolor_gp.engine.checkpoints.progress import Progress
 from yolor_gp.engine.distributed.context import DistributedContext
 from yolor_gp.engine.ema import ModelEMA
@@ -23,6 +24,7 @@ from yolor_gp.engine.precision import (
 )
 from yolor_gp.engine.step import Stepper
 from yolor_gp.engine.task import Evaluation, Task
+from yolor_gp.engine.training_run import prepare_process
 from yolor_gp.engine.training_state import TrainingState
 from yolor_gp.errors import UserError
 
@@ -146,3 +148,23 @@ def test_automatic_batch_on_a_cpu() -> None:
     precision = Precision("float32", "cpu")
     assert largest_batch(fail, precision, CPU, 64) == CPU_BATCH
     assert largest_batch(fail, precision, CPU, 4) == 4
+
+
+def test_automatic_batch_and_precision_of_a_run() -> None:
+    def fail(settings: RunSettings, context: DistributedContext) -> Task:
+        raise AssertionError("nothing to try")
+
+    precision, alone = Precision("float32", "cpu"), DistributedContext()
+    for given, expected in ((0, CPU_BATCH), (6, 6)):
+        found = with_batch(RunSettings(batch_size=given), fail, precision, CPU, alone)
+        assert (found.batch_size, found.precision) == (expected, "float32")
+
+
+def test_a_process_is_deterministic_when_asked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.backends.cudnn, "benchmark", torch.backends.cudnn.benchmark)
+    monkeypatch.setattr(torch.backends.cudnn, "deterministic", torch.backends.cudnn.deterministic)
+    try:
+        prepare_process(RunSettings(device="cpu", deterministic=True, log=()), DistributedContext())
+        assert torch.are_deterministic_algorithms_enabled()
+    finally:
+        torch.use_deterministic_algorithms(False)
