@@ -22,8 +22,8 @@ from yolor_gp.data.augment.photometric import Photometric
 from yolor_gp.data.augment.placement import View, nearest_views, place_scene
 from yolor_gp.data.augment.scene import Scene, Tile, mosaic, single
 from yolor_gp.data.labels.instances import Instances, clip_instances, concatenate, no_instances
+from yolor_gp.data.labels.polygons import index_maps
 from yolor_gp.data.loading.collate import collate
-from yolor_gp.data.loading.index_maps import index_maps
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.ops.letterbox import evaluation_letterbox, pad

@@ -14,8 +14,8 @@ from yolor_gp.detection.postprocess import postprocess, select_detections
 from yolor_gp.models.heads.anchor_head import anchor_candidates
 from yolor_gp.ops.anchor_decode import decode_level
 from yolor_gp.ops.boxes import cxcywh_to_xyxy
+from yolor_gp.ops.letterbox import Letterbox
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
-from yolor_gp.structures.letterbox import Letterbox
 from yolor_gp.structures.predictions import LevelPrediction, RawPredictions
 
 CLASSES, COEFFICIENTS = 5, 4

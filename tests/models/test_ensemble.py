@@ -17,8 +17,8 @@ from yolor_gp.errors import UserError
 from yolor_gp.models.builder import build_network, without_masks
 from yolor_gp.models.ensemble import Ensemble
 from yolor_gp.models.network import DetectionNetwork
+from yolor_gp.ops.letterbox import Letterbox
 from yolor_gp.structures.detections import Detections
-from yolor_gp.structures.letterbox import Letterbox
 
 CPU = torch.device("cpu")
 PLAIN = Letterbox((64, 64), (64, 64), (64, 64), 0, 0)

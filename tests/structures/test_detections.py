@@ -6,8 +6,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from yolor_gp.ops.letterbox import Letterbox
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
-from yolor_gp.structures.letterbox import Letterbox
 
 LETTERBOX = Letterbox((50, 100), (32, 64), (64, 64), 16, 0)
 

@@ -25,7 +25,7 @@ from yolor_gp.interop.transfer import transfer
 from yolor_gp.models.blocks.borrowed import load_pretrained
 from yolor_gp.models.builder import check_model
 from yolor_gp.models.network import ClassifierNetwork
-from yolor_gp.ops.to_device import to_device
+from yolor_gp.structures.tensors import to_device
 from yolor_gp.weights import (
     MODEL_YAML,
     NAMES,

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from yolor_gp.ops.boxes import xyxy_to_cxcywh
-from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction
+from yolor_gp.structures.tensors import to_device
 
 
 @dataclass(frozen=True)

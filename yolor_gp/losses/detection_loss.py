@@ -15,9 +15,9 @@ from yolor_gp.losses.assigner import Assignment, assign
 from yolor_gp.losses.box_loss import box_overlaps, find_box_iou
 from yolor_gp.losses.mask_loss import mask_loss
 from yolor_gp.ops.image_size import AnySize, ImageSize
-from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
 from yolor_gp.structures.predictions import LevelPrediction, LossParts, RawPredictions
+from yolor_gp.structures.tensors import to_device
 
 _GAIN_CLASSES = 80
 _GAIN_LEVELS = 3

@@ -17,8 +17,8 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.autograd import Function
 
-from yolor_gp.ops.to_device import to_device
 from yolor_gp.structures.batch import Targets
+from yolor_gp.structures.tensors import to_device
 
 _PIECE = {"cpu": 1 << 16, "cuda": 1 << 25}
 """Logits held at a time: what fits a core's cache, or keeps a GPU busy (128 MB)."""

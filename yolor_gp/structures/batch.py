@@ -8,9 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from yolor_gp.ops.to_device import to_device
-from yolor_gp.structures.checks import check_tensor
 from yolor_gp.structures.sample import MASK_STRIDE, ImageMeta
+from yolor_gp.structures.tensors import check_tensor, to_device
 
 
 @dataclass(frozen=True)

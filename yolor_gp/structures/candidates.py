@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from yolor_gp.structures.checks import check_tensor
+from yolor_gp.structures.tensors import check_tensor
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolor_gp.ops.boxes import boxes_to_original
+from yolor_gp.ops.letterbox import Letterbox
 from yolor_gp.ops.masks import masks_in_boxes, prototype_crop
 from yolor_gp.ops.rle import Rle, encode
 from yolor_gp.ops.run_lengths import Runs, runs_of, runs_of_windows
-from yolor_gp.structures.checks import check_tensor
-from yolor_gp.structures.letterbox import Letterbox
+from yolor_gp.structures.tensors import check_tensor
 
 
 @dataclass(frozen=True)

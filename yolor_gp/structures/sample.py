@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.structures.letterbox import Letterbox
+from yolor_gp.ops.letterbox import Letterbox
 
 Polygons: TypeAlias = tuple[NDArray[np.float32], ...]
 """The rings of one object, each f32[K, 2] of x, y in pixels."""

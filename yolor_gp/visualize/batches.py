@@ -10,9 +10,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from yolor_gp.ops.letterbox import Letterbox
 from yolor_gp.structures.batch import Batch
 from yolor_gp.structures.detections import BoxMasks, Detections, PrototypeMasks
-from yolor_gp.structures.letterbox import Letterbox
 from yolor_gp.visualize.draw import DrawingStyle, draw_detections
 
 _GAP = 4

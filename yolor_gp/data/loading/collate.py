@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from yolor_gp.data.labels.instances import Instances
-from yolor_gp.data.loading.index_maps import index_maps
+from yolor_gp.data.labels.polygons import index_maps
 from yolor_gp.ops.image_size import ImageSize
 from yolor_gp.structures.batch import Batch, Targets
 from yolor_gp.structures.sample import ImageMeta

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from yolor_gp.data.augment.compose import Augmentation
+from yolor_gp.data.labels.polygons import index_maps
 from yolor_gp.data.loading.batch_plan import BatchPlan
 from yolor_gp.data.loading.forked import serve
-from yolor_gp.data.loading.index_maps import index_maps
 from yolor_gp.data.pixels.shared_memory import SharedMemory
 from yolor_gp.errors import UserError
 from yolor_gp.ops.image_size import ImageSize

@@ -1,4 +1,4 @@
-"""Shape and type checks with messages that state what was expected and what was found."""
+"""Tensors at the border of a room: checked as they are made, and carried to a device."""
 
 from __future__ import annotations
 
@@ -27,3 +27,14 @@ def check_tensor(
     allowed = dtype if isinstance(dtype, tuple) else (dtype,)
     if dtype is not None and tensor.dtype not in allowed:
         raise ValueError(f"{name}: expected {' or '.join(map(str, allowed))}, got {tensor.dtype}")
+
+
+def to_device(tensor: Tensor, device: torch.device) -> Tensor:
+    """The tensor on `device`, copied without waiting for what the device is doing.
+
+    Only page-locked memory is read by a GPU at its leisure; from other memory the host would copy,
+    and wait.
+    """
+    if device.type == "cuda" and tensor.device.type == "cpu":
+        tensor = tensor.pin_memory()  # itself if it is page-locked already
+    return tensor.to(device, non_blocking=True)
