@@ -68,7 +68,7 @@ def our_stepper(
     def step(batch: Batch) -> None:
         stepper.accumulate(batch, last=True)
         if stepper.apply(None, ()).applied:
-            ema.update(network)
+            ema.update()
 
     return step
 

@@ -20,4 +20,4 @@ def test_gradients_and_the_average_need_no_look_at_a_number(objects: int) -> Non
     step.accumulate(batch(objects), last=False)
     step.accumulate(batch(objects), last=True)
     assert all(parameter.grad is not None for parameter in built.parameters())
-    ModelEMA(built, EmaConfig()).update(built)
+    ModelEMA(built, EmaConfig()).update()

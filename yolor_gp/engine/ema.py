@@ -24,7 +24,7 @@ def decay_at(config: EmaConfig, updates: int) -> float:
 
 
 class ModelEMA:
-    """A float32 copy of a network that follows its weights.
+    """A float32 copy of a network that follows its weights, which keep their places in memory.
 
     Running statistics of normalisation are averaged with the weights they belong to; integer
     buffers (counters) are copied. `network` is in eval mode and takes no gradients.
@@ -35,15 +35,16 @@ class ModelEMA:
         self.updates = 0
         self.network = copy.deepcopy(source).eval().requires_grad_(False)
         self._averaged, self._copied = _float_and_other_tensors(self.network)
+        self._followed, self._counters = _float_and_other_tensors(source)
 
     @torch.no_grad()
-    def update(self, source: nn.Module) -> None:
-        """Move the average towards `source` (same architecture, raw, not wrapped)."""
+    def update(self) -> None:
+        """Move the average towards the network that it was made of."""
         self.updates += 1
-        averaged, copied = _float_and_other_tensors(source)
-        torch._foreach_lerp_(self._averaged, averaged, 1 - decay_at(self.config, self.updates))
-        if copied:
-            torch._foreach_copy_(self._copied, copied)
+        share = 1 - decay_at(self.config, self.updates)
+        torch._foreach_lerp_(self._averaged, self._followed, share)
+        if self._copied:
+            torch._foreach_copy_(self._copied, self._counters)
 
     def state_dict(self) -> dict[str, Any]:
         """{"updates": count, "network": tensors}."""

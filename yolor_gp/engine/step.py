@@ -64,6 +64,7 @@ class Stepper:
         self._state, self._wrapped, self._precision = state, wrapped, precision
         self._context, self._device, self._clip_norm = context, device, clip_norm
         self._buffers = _Buffers(state.network)
+        self._parameters = list(state.network.parameters())
         self._losses: list[Tensor] = []
         self._images: list[tuple[str, ...]] = []
         self._names: list[str] = []
@@ -93,7 +94,7 @@ class Stepper:
         """
         state, scaler = self._state, self._state.scaler
         scaler.unscale(state.optimizer)
-        parameters = [p for p in state.network.parameters() if p.grad is not None]
+        parameters = [p for p in self._parameters if p.grad is not None]
         gradients = [p.grad for p in parameters if p.grad is not None]
         norm = get_total_norm(gradients, foreach=True)
         losses = torch.stack(self._losses)

@@ -112,7 +112,7 @@ class Trainer:
             progress.updates += 1
             progress.skipped_in_row = 0
             progress.add(report.parts, report.batches)
-            self.state.ema.update(self.state.network)
+            self.state.ema.update()
         elif not report.overflow:
             progress.skipped += 1
             progress.skipped_in_row += 1
