@@ -80,7 +80,9 @@ def test_batches_are_smaller_where_updates_would_be_few(
 def test_a_batch_size_that_is_given_stays(tmp_path: Path, given: dict[str, int]) -> None:
     dataset = Painted(tmp_path).open(64)
     config = make_run_config({"cfg": str(TINY), "image_size": 64, **given}, ())
-    assert with_recipe(config, dataset, pretrained=False).batch_size == given.get("batch_size", 8)
+    assert with_recipe(config, dataset, pretrained=False, processes=1).batch_size == given.get(
+        "batch_size", 8
+    )
     shared = with_recipe(config, dataset, pretrained=False, processes=4)
     assert shared.batch_size == given.get("batch_size", 16)
 

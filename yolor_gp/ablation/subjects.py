@@ -156,7 +156,7 @@ class Detectors(Subject):
         context, place = DistributedContext(), training_device(device, 0, 1)
         config = make_run_config({**_given(plan, model, device), "workers": 0}, ())
         data = open_data(config, context)
-        config = with_recipe(config, data.train, pretrained=False)
+        config = with_recipe(config, data.train, pretrained=False, processes=context.size)
         network, _ = build_detection_network(chosen_model(config), data, config, place)
         return detection_task(config, data, network, context, place), len(data.val)
 

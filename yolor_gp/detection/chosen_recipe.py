@@ -20,8 +20,8 @@ def with_recipe(
     dataset: DetectionDataset,
     *,
     pretrained: bool,
+    processes: int,
     epochs: int | None = None,
-    processes: int = 1,
 ) -> RunConfig:
     """The recipe for these data: with `hyp: auto` chosen, class weights made into numbers.
 

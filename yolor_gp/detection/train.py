@@ -69,6 +69,7 @@ def train_detector(run: Run[RunConfig], context: DistributedContext) -> Outcome:
             config.model_copy(update={"recipe": given.recipe}),
             data.train,
             pretrained=pretrained,
+            processes=context.size,
             epochs=epochs,
         )
         task = task_of(config, context)  # closes mosaic later now
