@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ from torchvision.ops import complete_box_iou_loss, distance_box_iou_loss, genera
 import yolor_gp
 from tests.tiny_network import TINY
 from yolor_gp import UserError, plugins
+from yolor_gp.config.registry import Registry
 from yolor_gp.config.train_config import LossConfig, ValidationConfig
 from yolor_gp.data.augment import transforms
 from yolor_gp.data.augment.transforms import Transforms, register_transform
@@ -31,15 +33,21 @@ from yolor_gp.structures.batch import Targets
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples" / "plugins"
-REGISTRIES = [(registry, "_BLOCKS"), (box_loss, "_measures"), (transforms, "_makers"),
-              (loggers, "_openers"), (formats, "_readers"), (plugins, "_loaded")]  # fmt: skip
+REGISTRIES: list[Registry[Any]] = [
+    registry._blocks, box_loss._measures, transforms._makers, loggers._openers, formats._readers,
+]  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
 def fresh_doors(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
-    for module, name in REGISTRIES:
-        monkeypatch.setattr(module, name, dict(getattr(module, name)))
+    keep_what_is_registered(monkeypatch)
+
+
+def keep_what_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    for entered in REGISTRIES:
+        monkeypatch.setattr(entered, "parts", dict(entered.parts))
+    monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
 
 
 @pytest.fixture(scope="module")
@@ -74,8 +82,7 @@ def test_a_block_trains_and_is_named_in_the_weights(
     with pytest.raises(UserError, match="unknown block 'SqueezeExcite'"):
         train(model, few, tmp_path)
     with monkeypatch.context() as loaded:
-        for module, name in REGISTRIES:
-            loaded.setattr(module, name, dict(getattr(module, name)))
+        keep_what_is_registered(loaded)
         load_plugins([example("squeeze")])
         best = train(model, few, tmp_path).best
         assert yolor_gp.load(best, device="cpu").val(few, img=64).bbox["AR100"] >= 0
@@ -198,9 +205,9 @@ def test_transforms_are_checked() -> None:
 
 def test_a_transform_of_a_notebook_needs_no_workers(few: Path, tmp_path: Path) -> None:
     load_plugins([example("quarter_turn")])
-    transforms._makers["QuarterTurn"] = type(
+    transforms._makers.parts["QuarterTurn"] = type(
         "QuarterTurn",
-        (transforms._makers["QuarterTurn"],),  # type: ignore[arg-type]
+        (transforms._makers.parts["QuarterTurn"],),  # type: ignore[arg-type]
         {"__module__": "__main__"},
     )
     words = {"augment.transforms": "[{QuarterTurn: {}}]"}

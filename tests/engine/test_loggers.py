@@ -56,7 +56,7 @@ recorders: list[Recorder] = []
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loggers, "_openers", dict(loggers._openers))
+    monkeypatch.setattr(loggers._openers, "parts", dict(loggers._openers.parts))
     register_logger("recorder")(Recorder)
     register_logger("broken")(Broken)
     recorders.clear()
@@ -101,7 +101,7 @@ def test_a_logger_that_fails_ends_and_the_others_go_on(
 
 
 def test_names_are_checked() -> None:
-    with pytest.raises(UserError, match="tensorbord: unknown logger; did you mean 'tensorboard'"):
+    with pytest.raises(UserError, match="tensorbord: unknown logger 'tensorbord'; did you mean 'tensorboard'"):
         check_loggers(["csv", "tensorbord"])
     with pytest.raises(ValueError, match="registered twice"):
         register_logger("wandb")(Recorder)

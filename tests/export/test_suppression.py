@@ -157,12 +157,12 @@ def test_a_format_that_cannot_hold_it_says_so(tmp_path: Path) -> None:
     from yolor_gp.export import formats
 
     stub = replace(formats.find_format("onnx"), name="stub", suffix=".stub", can_suppress=False)
-    formats._FORMATS["stub"] = stub
+    formats._formats.parts["stub"] = stub
     try:
         with pytest.raises(UserError, match="--nms: stub cannot hold suppression"):
             main(["tests/tiny.yaml", "--format", "stub", "--nms"])
     finally:
-        del formats._FORMATS["stub"]
+        del formats._formats.parts["stub"]
 
 
 def test_masks_are_their_own_prototypes() -> None:

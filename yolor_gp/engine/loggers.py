@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-from yolor_gp.config.suggest import did_you_mean
+from yolor_gp.config.registry import Registry
 from yolor_gp.engine.task import Picture
 from yolor_gp.errors import UserError
 from yolor_gp.files import whole_file, write_text
@@ -56,7 +56,7 @@ class Logger(Protocol):
 
 OpenLogger = Callable[[LoggedRun], Logger]
 
-_openers: dict[str, OpenLogger] = {}
+_openers: Registry[OpenLogger] = Registry("logger", reserved=["csv"])
 
 
 def register_logger(name: str) -> Callable[[OpenLogger], OpenLogger]:
@@ -65,14 +65,7 @@ def register_logger(name: str) -> Callable[[OpenLogger], OpenLogger]:
     Raises:
         ValueError: When the name is taken.
     """
-
-    def enter(opener: OpenLogger) -> OpenLogger:
-        if name in _openers:
-            raise ValueError(f"logger '{name}' is registered twice")
-        _openers[name] = opener
-        return opener
-
-    return enter
+    return _openers.register(name)
 
 
 def check_loggers(names: Iterable[str]) -> None:
@@ -82,13 +75,9 @@ def check_loggers(names: Iterable[str]) -> None:
         UserError: Naming the first of them.
     """
     for name in names:
-        if name not in _openers and name != "csv":
-            known = ", ".join(["csv", *_openers])
-            raise UserError(
-                f"--log {name}: unknown logger{did_you_mean(name, _openers)} (known: {known};"
-                " --plugins may bring more)"
-            )
-        package = getattr(_openers.get(name), "package", None)
+        if name in _openers.reserved:
+            continue
+        package = getattr(_openers.find(name, f"--log {name}"), "package", None)
         if package is not None and importlib.util.find_spec(package) is None:
             raise UserError(
                 f"--log {name}: the package is not installed; pip install 'yolor_gp[{name}]', or"
@@ -138,7 +127,7 @@ class RunLog:
 
 def _opened(name: str, run: LoggedRun) -> Logger:
     try:
-        return _openers[name](run)
+        return _openers.parts[name](run)
     except Exception as error:  # whatever a service says
         reason = " ".join(str(error).split()) or type(error).__name__
         raise UserError(f"--log {name}: cannot be opened ({reason})") from error

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from yolor_gp.config.suggest import did_you_mean
-from yolor_gp.errors import UserError
+from yolor_gp.config.registry import Registry
 from yolor_gp.export.graph import Description, ExportGraph
 
 Array = NDArray[np.float32]
@@ -58,7 +57,7 @@ class Format:
     can_suppress: bool = False
 
 
-_FORMATS: dict[str, Format] = {}
+_formats: Registry[Format] = Registry("format")
 
 
 def register_format(found: Format) -> Format:
@@ -67,11 +66,9 @@ def register_format(found: Format) -> Format:
     Raises:
         ValueError: When name or suffix are taken.
     """
-    for known in _FORMATS.values():
-        if found.name == known.name or found.suffix == known.suffix:
-            raise ValueError(f"export format '{found.name}' ({found.suffix}) is registered twice")
-    _FORMATS[found.name] = found
-    return found
+    if any(found.suffix == known.suffix for known in _formats.parts.values()):
+        raise ValueError(f"format '{found.name}': files in {found.suffix} are registered twice")
+    return _formats.register(found.name)(found)
 
 
 def find_format(name: str) -> Format:
@@ -80,13 +77,10 @@ def find_format(name: str) -> Format:
     Raises:
         UserError: When there is none, with those that are known.
     """
-    if name not in _FORMATS:
-        known = ", ".join(_FORMATS)
-        raise UserError(f"--format {name}: unknown{did_you_mean(name, _FORMATS)} (known: {known})")
-    return _FORMATS[name]
+    return _formats.find(name, f"--format {name}")
 
 
 def format_of(path: str | Path) -> Format | None:
     """The format whose files end like this one; None for weights and model files."""
     name = str(path).lower()
-    return next((found for found in _FORMATS.values() if name.endswith(found.suffix)), None)
+    return next((found for found in _formats.parts.values() if name.endswith(found.suffix)), None)

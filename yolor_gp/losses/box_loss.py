@@ -13,8 +13,7 @@ from functools import partial
 
 from torch import Tensor
 
-from yolor_gp.config.suggest import did_you_mean
-from yolor_gp.errors import UserError
+from yolor_gp.config.registry import Registry
 from yolor_gp.losses.assigner import Assignment
 from yolor_gp.ops.anchor_decode import decode_boxes
 from yolor_gp.ops.boxes import paired_iou
@@ -25,12 +24,15 @@ BoxIou = Callable[[Tensor, Tensor], Tensor]
 """predicted f32[P, 4], truth f32[P, 4], xyxy in any unit -> f32[P], 1 where they are equal;
 differentiable."""
 
-_measures: dict[str, BoxIou] = {
-    "iou": partial(paired_iou, measure="iou"),
-    "giou": partial(paired_iou, measure="giou"),
-    "diou": partial(paired_iou, measure="diou"),
-    "ciou": partial(paired_iou, measure="ciou"),
-}
+_measures: Registry[BoxIou] = Registry(
+    "measure",
+    {
+        "iou": partial(paired_iou, measure="iou"),
+        "giou": partial(paired_iou, measure="giou"),
+        "diou": partial(paired_iou, measure="diou"),
+        "ciou": partial(paired_iou, measure="ciou"),
+    },
+)
 
 
 def register_box_iou(name: str) -> Callable[[BoxIou], BoxIou]:
@@ -39,14 +41,7 @@ def register_box_iou(name: str) -> Callable[[BoxIou], BoxIou]:
     Raises:
         ValueError: When the name is taken.
     """
-
-    def enter(measure: BoxIou) -> BoxIou:
-        if name in _measures:
-            raise ValueError(f"box measure '{name}' is registered twice")
-        _measures[name] = measure
-        return measure
-
-    return enter
+    return _measures.register(name)
 
 
 def find_box_iou(name: str) -> BoxIou:
@@ -55,13 +50,7 @@ def find_box_iou(name: str) -> BoxIou:
     Raises:
         UserError: When there is none, naming those there are.
     """
-    if name not in _measures:
-        known = ", ".join(_measures)
-        raise UserError(
-            f"loss.box_iou: unknown measure '{name}'{did_you_mean(name, _measures)}"
-            f" (known: {known}; --plugins may bring more)"
-        )
-    return _measures[name]
+    return _measures.find(name, "loss.box_iou")
 
 
 def box_overlaps(

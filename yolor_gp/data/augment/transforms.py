@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import numpy as np
 from numpy.random import Generator
 
+from yolor_gp.config.registry import Registry
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.data.augment.scene import Picture
 from yolor_gp.data.labels.instances import Instances, clip_instances
@@ -31,7 +32,7 @@ class Transform(Protocol):
         """
 
 
-_makers: dict[str, Callable[..., Transform]] = {}
+_makers: Registry[Callable[..., Transform]] = Registry("transform")
 
 
 def register_transform(name: str) -> Callable[[type], type]:
@@ -42,14 +43,7 @@ def register_transform(name: str) -> Callable[[type], type]:
     Raises:
         ValueError: When the name is taken.
     """
-
-    def enter(maker: type) -> type:
-        if name in _makers:
-            raise ValueError(f"transform '{name}' is registered twice")
-        _makers[name] = maker
-        return maker
-
-    return enter
+    return cast(Callable[[type], type], _makers.register(name))
 
 
 class Transforms:
@@ -99,7 +93,7 @@ def modules_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
     """
     modules = []
     for name in (name for entry in entries for name in entry):
-        module = _makers[name].__module__
+        module = _makers.parts[name].__module__
         if module == "__main__":
             raise UserError(
                 f"augment.transforms: {name} is defined in a notebook or program, which worker"
@@ -110,13 +104,9 @@ def modules_of(entries: Iterable[Mapping[str, Any]]) -> list[str]:
 
 
 def _problems(where: str, name: str, arguments: Mapping[str, Any]) -> list[str]:
-    if name not in _makers:
-        known = ", ".join(_makers) or "none"
-        return [
-            f"{where}: unknown transform '{name}'{did_you_mean(name, _makers)}"
-            f" (known: {known}; --plugins brings more)"
-        ]
-    accepted = [*inspect.signature(_makers[name]).parameters]
+    if name not in _makers.parts:
+        return [_makers.unknown(name, where)]
+    accepted = [*inspect.signature(_makers.parts[name]).parameters]
     return [
         f"{where}: {name} has no argument '{key}'{did_you_mean(key, accepted)}"
         f" (known: {', '.join(accepted) or 'none'})"
@@ -127,7 +117,7 @@ def _problems(where: str, name: str, arguments: Mapping[str, Any]) -> list[str]:
 
 def _made(where: str, name: str, arguments: Mapping[str, Any]) -> Transform:
     try:
-        return _makers[name](**arguments)
+        return _makers.parts[name](**arguments)
     except (ValueError, TypeError) as error:
         reason = " ".join(str(error).split())
         raise UserError(f"{where}: {name} refuses its arguments: {reason}") from None

@@ -6,16 +6,15 @@ import hashlib
 from collections.abc import Callable
 
 from yolor_gp.config.data_config import FORMS, DataConfig, Split
-from yolor_gp.config.suggest import did_you_mean
+from yolor_gp.config.registry import Registry
 from yolor_gp.data.labels.annotation_table import AnnotationTable
-from yolor_gp.errors import UserError
 
 ReadLabels = Callable[[DataConfig, Split], AnnotationTable]
 """Reads the labels of one part of a data set, with a `TableBuilder`. What `train`, `val` and
 `annotations` name is the format's own affair; paths are resolved. Raises `UserError` naming file
 and line of what is wrong."""
 
-_readers: dict[str, ReadLabels] = {}
+_readers: Registry[ReadLabels] = Registry("format", reserved=FORMS)
 
 
 def register_data_format(name: str) -> Callable[[ReadLabels], ReadLabels]:
@@ -24,14 +23,7 @@ def register_data_format(name: str) -> Callable[[ReadLabels], ReadLabels]:
     Raises:
         ValueError: When the name is taken.
     """
-
-    def enter(reader: ReadLabels) -> ReadLabels:
-        if name in _readers or name in FORMS:
-            raise ValueError(f"data format '{name}' is registered twice")
-        _readers[name] = reader
-        return reader
-
-    return enter
+    return _readers.register(name)
 
 
 def read_registered(config: DataConfig, split: Split) -> tuple[AnnotationTable, str]:
@@ -40,14 +32,9 @@ def read_registered(config: DataConfig, split: Split) -> tuple[AnnotationTable, 
     Raises:
         UserError: For a format that nobody registered, and whatever the reader says.
     """
-    if config.form not in _readers:
-        known = ", ".join([*FORMS, *_readers])
-        raise UserError(
-            f"{config.file}: unknown format '{config.form}'{did_you_mean(config.form, _readers)}"
-            f" (known: {known}; --plugins may bring more)"
-        )
+    read = _readers.find(config.form, str(config.file))
     config.images(split)
-    table = _readers[config.form](config, split)
+    table = read(config, split)
     return table, _digest(table)
 
 

@@ -8,10 +8,12 @@ take `strides`, the input pixels per cell of each of its inputs: likewise the bu
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, ClassVar, TypeVar
+from typing import Annotated, ClassVar, TypeVar, cast
 
 from pydantic import BeforeValidator, Field
 from torch import nn
+
+from yolor_gp.config.registry import Registry
 
 
 def _square(value: object) -> object:
@@ -56,7 +58,7 @@ class ManyInputs(Block):
 
 
 BlockType = TypeVar("BlockType", bound=type[Block])
-_BLOCKS: dict[str, type[Block]] = {}
+_blocks: Registry[type[Block]] = Registry("block")
 
 
 def register(*names: str) -> Callable[[BlockType], BlockType]:
@@ -65,22 +67,14 @@ def register(*names: str) -> Callable[[BlockType], BlockType]:
     Raises:
         ValueError: When a name is taken.
     """
-
-    def enter(block: BlockType) -> BlockType:
-        for name in names:
-            if name in _BLOCKS:
-                raise ValueError(f"block '{name}' is registered twice: {_BLOCKS[name]} and {block}")
-            _BLOCKS[name] = block
-        return block
-
-    return enter
+    return cast(Callable[[BlockType], BlockType], _blocks.register(*names))
 
 
 def find_block(name: str) -> type[Block] | None:
     """The block registered under `name`, or None."""
-    return _BLOCKS.get(name)
+    return _blocks.parts.get(name)
 
 
 def known_blocks() -> dict[str, type[Block]]:
     """Every registered name and its block."""
-    return dict(_BLOCKS)
+    return dict(_blocks.parts)
