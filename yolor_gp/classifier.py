@@ -25,11 +25,10 @@ from yolor_gp.classification.predict import ClassPredictor
 from yolor_gp.classification.requests import request_of, train
 from yolor_gp.classification.validate import validate
 from yolor_gp.engine.distributed.context import started_by_torchrun
-from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.engine.precision import check_precision, training_device
 from yolor_gp.engine.requests import RunFlags
 from yolor_gp.engine.runs import TrainingResult
 from yolor_gp.errors import UserError
-from yolor_gp.files import check_writable
 from yolor_gp.media.pictures import AnySource, Channels, open_any
 from yolor_gp.media.sources import Frame
 from yolor_gp.models.network import ClassifierNetwork
@@ -125,8 +124,7 @@ def load_classifier(
         UserError: When it cannot be read or is a detector, or device or precision are not to be
             had.
     """
-    if precision not in PRECISIONS:
-        raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
+    check_precision(precision)
     network, size = open_classifier(source, training_device(str(device)), classes)
     return Classifier(network, str(source), size or DEFAULT_SIZE, precision)
 
@@ -294,9 +292,4 @@ class Classifier:
         Raises:
             UserError: When `path` ends otherwise or cannot be written.
         """
-        target = Path(path)
-        if target.suffix not in (".pt", ".safetensors"):
-            raise UserError(f"{target}: expected a name that ends in .pt or .safetensors")
-        check_writable(target)
-        save_network(self.network, target, self.image_size)
-        return target
+        return save_network(self.network, path, self.image_size)

@@ -23,11 +23,10 @@ from yolor_gp.detection.networks import ClassifierGivenError, open_detector
 from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detector import DEFAULT_SIZE, Detector
 from yolor_gp.engine.distributed.context import started_by_torchrun
-from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.engine.precision import check_precision, training_device
 from yolor_gp.engine.runs import TrainingResult
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.export.exported import is_exported, open_exported
-from yolor_gp.files import check_writable
 from yolor_gp.models.ensemble import Ensemble
 from yolor_gp.models.fuse import fuse
 from yolor_gp.models.network import DetectionNetwork
@@ -69,8 +68,7 @@ def load(
         flags: dict[str, Any] = {"precision": precision, "classes": classes, "cfg": cfg}
         members = [load(one, device=device, **flags) for one in source]
         return members[0] if len(members) == 1 else _ensemble(members)
-    if precision not in PRECISIONS:
-        raise UserError(f"--precision {precision}: expected one of {', '.join(PRECISIONS)}")
+    check_precision(precision)
     names = classes if classes is None or isinstance(classes, int) else tuple(classes)
     if is_exported(source):
         return _exported(source, classes, precision)
@@ -218,12 +216,7 @@ class Model(Detector):
             UserError: When `path` ends otherwise or cannot be written, or the model is fused.
         """
         self._refuse_fixed("save")
-        target = Path(path)
-        if target.suffix not in (".pt", ".safetensors"):
-            raise UserError(f"{target}: expected a name that ends in .pt or .safetensors")
-        check_writable(target)
-        save_network(self.network, target, self.image_size)
-        return target
+        return save_network(self.network, path, self.image_size)
 
     def _refuse_fixed(self, what: str) -> None:
         if self._is_fixed:

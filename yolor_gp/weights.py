@@ -21,6 +21,7 @@ from yolor_gp.engine.checkpoints.checkpoint import (
 )
 from yolor_gp.engine.checkpoints.checkpointer import BEST, WEIGHTS
 from yolor_gp.errors import UserError
+from yolor_gp.files import check_writable
 from yolor_gp.interop.darknet_cfg import is_darknet_cfg, read_darknet_cfg
 from yolor_gp.interop.darknet_weights import (
     DarknetWeights,
@@ -157,21 +158,33 @@ def network_of(
     return network.eval()
 
 
-def save_network(network: Network, path: Path, image_size: AnySize) -> None:
-    """Write a network's weights in float32: `.safetensors` for others, `.pt` as training does."""
+def save_network(network: Network, path: str | Path, image_size: AnySize) -> Path:
+    """Write a network's weights in float32: `.safetensors` for others, `.pt` as training does.
+
+    Returns:
+        The file.
+
+    Raises:
+        UserError: When `path` ends otherwise or cannot be written.
+    """
+    file = Path(path)
+    if file.suffix not in (".pt", ".safetensors"):
+        raise UserError(f"{file}: expected a name that ends in .pt or .safetensors")
+    check_writable(file)
     tensors = {
         name: (tensor.float() if tensor.is_floating_point() else tensor).cpu().contiguous()
         for name, tensor in network.state_dict().items()
     }
-    if path.suffix == ".safetensors":
-        save_safetensors(path, network.spec, tensors, network.names)
-        return
+    if file.suffix == ".safetensors":
+        save_safetensors(file, network.spec, tensors, network.names)
+        return file
     state = {
         "kind": WEIGHTS,
         "description": describe(network, image_size),
         "average": {"updates": 0, "network": tensors},
     }
-    save_checkpoint(state, path)
+    save_checkpoint(state, file)
+    return file
 
 
 def _of_darknet(read: DarknetWeights) -> Weights:

@@ -48,10 +48,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if target.exists() and source.exists() and target.samefile(source):
         raise UserError(f"{target}: IN and OUT are the same file; choose another OUT")
     network = network_of(read_weights(source, options.cfg), source)
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise UserError(f"{target.parent}: cannot be made ({error.strerror})") from None
     save_network(network, target, options.img_size)
     parameters = sum(parameter.numel() for parameter in network.parameters())
     kind = "boxes and masks" if network.has_masks else "boxes"

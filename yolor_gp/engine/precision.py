@@ -20,6 +20,16 @@ _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch
 Value = TypeVar("Value")
 
 
+def check_precision(name: str) -> None:
+    """Refuse what is no name of a precision.
+
+    Raises:
+        UserError: With those there are.
+    """
+    if name not in PRECISIONS:
+        raise UserError(f"--precision {name}: expected one of {', '.join(PRECISIONS)}")
+
+
 @dataclass(frozen=True)
 class Precision:
     """The type in which a network computes; weights, losses and updates stay float32."""
@@ -78,8 +88,7 @@ def choose_precision(name: str, device: torch.device) -> Precision:
     Raises:
         UserError: When the name is unknown, or the device cannot do it.
     """
-    if name not in PRECISIONS:
-        raise UserError(f"--precision {name}: expected one of {', '.join(PRECISIONS)}")
+    check_precision(name)
     if name == "auto":
         name = _automatic(device)
     if name == "float16" and device.type == "cpu":
