@@ -1,0 +1,1 @@
+"""What a training reaches, and in what time, beside a peer's."""
