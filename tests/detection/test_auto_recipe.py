@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +23,8 @@ from yolor_gp.engine.schedule import Schedule
 
 def situation(**changes: Any) -> Situation:
     values: dict[str, Any] = {
-        "images": 136, "objects": 900, "classes": 3, "small_objects": 0.2, "image_size": 320,
-        "batch_size": 16, "pretrained": False,
+        "images": 136, "objects": 900, "classes": 3, "class_entropy": 1.0, "small_objects": 0.2,
+        "image_size": 320, "batch_size": 16, "pretrained": False,
     }  # fmt: skip
     return Situation(**{**values, **changes})
 
@@ -97,12 +98,31 @@ def test_given_epochs_are_kept_to(epochs: int) -> None:
     assert steps < epochs * here.batches
 
 
+@pytest.mark.parametrize(
+    ("objects", "gain"), [(0, 0.05), (136, 0.05), (1986, 0.1), (1489, 0.075), (50_000, 0.1)]
+)
+def test_boxes_count_more_where_images_are_full(objects: int, gain: float) -> None:
+    recipe, _ = choose_recipe(situation(objects=objects))
+    assert recipe.loss.box == pytest.approx(gain, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("classes", "entropy", "gain"),
+    [(80, 3.5, 0.4), (10, 2.3, 0.345), (3, 0.53, 0.0795), (2, 0, 0.02)],
+)
+def test_classes_count_by_what_there_is_to_tell(classes: int, entropy: float, gain: float) -> None:
+    recipe, _ = choose_recipe(situation(classes=classes, class_entropy=entropy))
+    # The loss scales by classes / 80.
+    assert recipe.loss.classification * classes / 80 == pytest.approx(gain)
+
+
 def test_what_a_data_set_is(tmp_path: Path) -> None:
     found = situation_of(
         Painted(tmp_path).open(64), image_size=64, batch_size=4, pretrained=True, epochs=None
     )
     assert (found.images, found.objects, found.classes) == (12, 48, 4)
     assert found.small_objects == 1.0
+    assert found.class_entropy == pytest.approx(math.log(4), abs=0.2)
 
 
 def test_a_run_says_and_keeps_its_recipe(

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from yolor_gp.config.train_config import (
     AugmentConfig,
@@ -30,6 +31,10 @@ _BATCH = 16  # images of an update, unless that leaves too few updates
 _SMALL_BATCH = 8
 _FEW_UPDATES = 5000
 _VALIDATIONS = 20  # in a run
+_COCO_DENSITY = 7.3  # objects an image, for which the gains of the loss were found
+_MOST_BOX_SHARE = 2.0
+_GAIN_PER_NAT = 0.15  # of classification, by the entropy of the classes
+_LEAST_GAIN, _MOST_GAIN = 0.02, 0.4
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,7 @@ class Situation:
         images: Of the training part.
         objects: In them.
         classes: Their number.
+        class_entropy: Of an object's class, in nats: log(classes) where all are as frequent.
         small_objects: The share of objects below 32 px at the size of training.
         image_size: Of the input.
         batch_size: Images of a batch over all processes; 0 where it is not known yet.
@@ -50,6 +56,7 @@ class Situation:
     images: int
     objects: int
     classes: int
+    class_entropy: float
     small_objects: float
     image_size: ImageSize
     batch_size: int
@@ -88,9 +95,15 @@ def situation_of(
     sides = np.sqrt(np.prod(table.boxes[:, 2:] - table.boxes[:, :2], axis=1)) * scale
     small = float((sides < 32).mean()) if len(sides) else 0.0
     return Situation(
-        len(table), len(table.labels), len(table.names), small, size, batch_size,
-        pretrained, epochs,
+        len(table), len(table.labels), len(table.names), _entropy(table.labels), small, size,
+        batch_size, pretrained, epochs,
     )  # fmt: skip
+
+
+def _entropy(labels: NDArray[np.int64]) -> float:
+    counts = np.bincount(labels)
+    shares = counts[counts > 0] / max(len(labels), 1)
+    return float(-(shares * np.log(shares)).sum())
 
 
 def usual_batch(situation: Situation) -> int:
@@ -136,7 +149,7 @@ def choose_recipe(situation: Situation) -> tuple[TrainConfig, list[str]]:
             close_mosaic=closing,
         ),
         ema=EmaConfig(decay=1 - 1 / (horizon + 1), warmup=max(2.0 * horizon, 1.0)),
-        loss=LossConfig(classification=_classification(situation.classes)),
+        loss=LossConfig(box=_box(situation), classification=_classification(situation)),
         augment=AugmentConfig(scale=0.5, mosaic_pool=0),
         validation=ValidationConfig(every=every),
     )
@@ -160,6 +173,16 @@ def _epochs(situation: Situation) -> int:
     return max(math.ceil(enough * situation.accumulated / situation.batches), passes)
 
 
-def _classification(classes: int) -> float:
-    """The gain before the loss scales it by classes / 80: as strong as boxes for few classes."""
-    return min(3.0, 0.3 * math.sqrt(80 / max(classes, 1)))
+def _box(situation: Situation) -> float:
+    """The gain of boxes, whose loss is a mean over objects, beside objectness's over cells.
+
+    Where images hold more objects than COCO's, each has less of a share in the former.
+    """
+    density = situation.objects / max(situation.images, 1)
+    return LossConfig().box * min(max(density / _COCO_DENSITY, 1.0), _MOST_BOX_SHARE)
+
+
+def _classification(situation: Situation) -> float:
+    """The gain before the loss scales it by classes / 80: by how much there is to tell apart."""
+    gain = min(max(_GAIN_PER_NAT * situation.class_entropy, _LEAST_GAIN), _MOST_GAIN)
+    return gain * 80 / max(situation.classes, 1)
