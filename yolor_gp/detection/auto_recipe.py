@@ -64,6 +64,11 @@ class Situation:
     epochs: int | None = None
 
     @property
+    def density(self) -> float:
+        """Objects an image."""
+        return self.objects / max(self.images, 1)
+
+    @property
     def batches(self) -> int:
         """In an epoch."""
         return math.ceil(self.images / (self.batch_size or _BATCH))
@@ -103,7 +108,7 @@ def situation_of(
 def _entropy(labels: NDArray[np.int64]) -> float:
     counts = np.bincount(labels)
     shares = counts[counts > 0] / max(len(labels), 1)
-    return float(-(shares * np.log(shares)).sum())
+    return float((shares * np.log(1 / shares)).sum())
 
 
 def usual_batch(situation: Situation) -> int:
@@ -149,20 +154,36 @@ def choose_recipe(situation: Situation) -> tuple[TrainConfig, list[str]]:
             close_mosaic=closing,
         ),
         ema=EmaConfig(decay=1 - 1 / (horizon + 1), warmup=max(2.0 * horizon, 1.0)),
-        loss=LossConfig(box=_box(situation), classification=_classification(situation)),
+        loss=LossConfig(
+            box=_box(situation),
+            # The loss will scale it by classes / 80.
+            classification=_classes_weigh(situation) * 80 / max(situation.classes, 1),
+        ),
         augment=AugmentConfig(scale=0.5, mosaic_pool=0),
         validation=ValidationConfig(every=every),
     )
+    return recipe, _reasons(situation, recipe)
+
+
+def _reasons(situation: Situation, recipe: TrainConfig) -> list[str]:
+    """What was chosen and why, for people."""
+    schedule, loss = recipe.schedule, recipe.loss
     start = "given weights" if situation.pretrained else "fresh weights"
-    return recipe, [
+    updates = max(schedule.epochs * situation.batches // situation.accumulated, 1)
+    warmup = round(schedule.warmup_epochs * situation.batches)
+    horizon = round(1 / (1 - recipe.ema.decay)) - 1
+    return [
         f"{situation.images} images, {situation.objects} objects of {situation.classes} classes"
-        f" ({situation.small_objects:.0%} small), {start}: adamw at {rate:g}, which learns within"
-        " few updates",
-        f"{epochs} epochs make {updates} updates: what counts is updates, not epochs",
+        f" ({situation.small_objects:.0%} small), {start}: adamw at"
+        f" {recipe.optimizer.learning_rate:g}, which learns within few updates",
+        f"{schedule.epochs} epochs make {updates} updates: what counts is updates, not epochs",
         f"warm-up over {warmup} batches, then a cosine to 1%: weights and batch statistics have"
         " come to rest at the end",
-        f"average over the last {horizon} updates; validation every {every} epochs",
-        f"mosaic from the whole set, scale 1 +- 0.5; both milder in the last {closing} epochs",
+        f"average over the last {horizon} updates, validation every {recipe.validation.every}"
+        f" epochs; boxes weigh {loss.box:.2g} ({situation.density:.3g} objects an image), classes"
+        f" {_classes_weigh(situation):.2g} (entropy {situation.class_entropy:.2g})",
+        f"mosaic from the whole set, scale 1 +- {recipe.augment.scale:g}; both milder in the last"
+        f" {schedule.close_mosaic} epochs",
     ]
 
 
@@ -178,11 +199,10 @@ def _box(situation: Situation) -> float:
 
     Where images hold more objects than COCO's, each has less of a share in the former.
     """
-    density = situation.objects / max(situation.images, 1)
-    return LossConfig().box * min(max(density / _COCO_DENSITY, 1.0), _MOST_BOX_SHARE)
+    share = min(max(situation.density / _COCO_DENSITY, 1.0), _MOST_BOX_SHARE)
+    return LossConfig().box * share
 
 
-def _classification(situation: Situation) -> float:
-    """The gain before the loss scales it by classes / 80: by how much there is to tell apart."""
-    gain = min(max(_GAIN_PER_NAT * situation.class_entropy, _LEAST_GAIN), _MOST_GAIN)
-    return gain * 80 / max(situation.classes, 1)
+def _classes_weigh(situation: Situation) -> float:
+    """The gain of classes, by how much there is to tell apart."""
+    return min(max(_GAIN_PER_NAT * situation.class_entropy, _LEAST_GAIN), _MOST_GAIN)
