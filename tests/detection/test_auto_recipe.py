@@ -108,7 +108,7 @@ def test_boxes_count_more_where_images_are_full(objects: int, gain: float) -> No
 
 @pytest.mark.parametrize(
     ("classes", "entropy", "gain"),
-    [(80, 3.5, 0.4), (10, 2.3, 0.345), (3, 0.53, 0.0795), (2, 0, 0.02)],
+    [(80, 3.5, 0.5), (10, 2.3, 0.414), (3, 0.53, 0.0954), (2, 0, 0.02)],
 )
 def test_classes_count_by_what_there_is_to_tell(classes: int, entropy: float, gain: float) -> None:
     recipe, _ = choose_recipe(situation(classes=classes, class_entropy=entropy))
