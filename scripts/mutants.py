@@ -107,7 +107,7 @@ MUTANTS = [
         "engine/ema.py": [
             ("1 - math.exp(-updates / config.warmup)", "math.exp(-updates / config.warmup)"),
             ("self.updates += 1", "self.updates += 0"),
-            ("_copied, copied)", "_copied, self._copied)"),
+            ("_copied, self._counters)", "_copied, self._copied)"),
         ],
         "engine/schedule.py": [
             ("position, (0, self.warmup_steps)", "position, (1, self.warmup_steps)"),
