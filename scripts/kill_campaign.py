@@ -70,6 +70,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0, help="of the moments (0)")
     options = parser.parse_args()
     moments = random.Random(options.seed)
+    # OpenMP's threads do not survive a fork: a child would wait for them for ever.
+    torch.set_num_threads(1)
     with tempfile.TemporaryDirectory(prefix="kill-campaign-") as text:
         folder = Path(text)
         failures = [

@@ -86,6 +86,7 @@ def _of_kind(row: dict[str, Any], kind: str) -> dict[str, Any]:
 def _stats(truth: COCO, rows: Sequence[dict[str, Any]], kind: str) -> list[float]:
     if not rows:
         return [0.0] * 3
+    # pycocotools' evaluator itself, for both; it evaluates detections, not code.
     evaluation = COCOeval(truth, truth.loadRes(list(rows)), kind)
     evaluation.evaluate()
     evaluation.accumulate()
