@@ -17,7 +17,7 @@ from yolor_gp.detection.validate import validate
 from yolor_gp.errors import UserError
 from yolor_gp.export.exported import ExportedNetwork, open_exported
 from yolor_gp.export.formats import Format, Request, find_format
-from yolor_gp.export.graph import ExportGraph, describe
+from yolor_gp.export.graph import Description, ExportGraph, describe
 from yolor_gp.export.proof import compare, compare_kept, kept, latencies, pictures
 from yolor_gp.export.suppression import Suppression
 from yolor_gp.files import check_writable
@@ -45,8 +45,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     check_writable(path)
     graph = ExportGraph(model.network)
     suppression = _suppression(options, model)
+    dynamic = found.can_be_dynamic and not options.static
     description = describe(
-        model.network, size, options.batch_size, dynamic=not options.static,
+        model.network, size, options.batch_size, dynamic=dynamic,
         thresholds=model.thresholds, suppression=suppression,
     )  # fmt: skip
     calibration = pictures(options.data, size, _CALIBRATED_WITH)
@@ -54,7 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     weights = path.with_suffix(".bin")  # OpenVINO's lie beside the graph
     files = [path, weights] if path.suffix == ".xml" else [path]
     megabytes = sum(file.stat().st_size for file in files) / 1e6
-    print(f"wrote {path}: {options.precision}, {megabytes:.1f} MB")
+    print(f"wrote {path}: {options.precision}, {_input(description)}, {megabytes:.1f} MB")
     if suppression:
         print(f"suppression inside: {suppression}")
     exported = open_exported(path)
@@ -64,6 +65,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if falls_short:
         print(f"{path}: is further from the network than allowed")
     return int(falls_short)
+
+
+def _input(description: Description) -> str:
+    if description.is_dynamic:
+        return "any batch and size"
+    return f"batches of {description.batch} at {description.size} px only"
 
 
 def _suppression(options: argparse.Namespace, model: Model) -> Suppression | None:
@@ -164,13 +171,13 @@ def _parser() -> Arguments:
     add = parser.add_argument
     add("weights", help="run folder, .pt, .safetensors, .weights")
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
-    add("--format", default="onnx", help="onnx, openvino, or a plugin's")
+    add("--format", default="onnx", help="onnx, openvino, executorch, or a plugin's")
     add("--out", metavar="FILE", help="to write (none: beside the weights)")
     add("--precision", default="float32", help="float32; float16, int8")
     add("--img", dest="image_size", type=image_size, metavar="SIZE",
         help="side of the input, or WIDTHxHEIGHT (none: that of training)")  # fmt: skip
     add("--static", action="store_true", help="fix batch and sides of the input")
-    add("--batch-size", type=whole_number(1), default=1, help="images at once, with --static")
+    add("--batch-size", type=whole_number(1), default=1, help="images at once, if fixed")
     add("--nms", action="store_true", help="suppress overlaps and draw masks inside the graph")
     add("--confidence", type=fraction, help="of --nms: least score kept (none: as detect.py)")
     add("--iou", type=fraction, help="of --nms: overlap above which a box goes (none: 0.45)")

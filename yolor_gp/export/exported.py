@@ -11,8 +11,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+import yolor_gp.export.executorch  # noqa: F401
 import yolor_gp.export.onnx  # noqa: F401
-import yolor_gp.export.openvino  # noqa: F401  (both enter their format)
+import yolor_gp.export.openvino  # noqa: F401  (each enters its format)
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.errors import UserError
 from yolor_gp.export.formats import Array, Session, format_of

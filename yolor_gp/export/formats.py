@@ -47,6 +47,7 @@ class Format:
         write: Writes a file. Raises `UserError`.
         open: What the file says of itself, and what runs it. Raises `UserError`.
         can_suppress: Whether suppression can be inside (`Description.suppression`).
+        can_be_dynamic: Whether batch and sides of the input can be left open.
     """
 
     name: str
@@ -55,6 +56,7 @@ class Format:
     write: Callable[[Request], None]
     open: Callable[[Path], tuple[Description, Session]]
     can_suppress: bool = False
+    can_be_dynamic: bool = True
 
 
 _formats: Registry[Format] = Registry("format")
