@@ -5,8 +5,9 @@
 Same data, same machine, same thread count, one after the other, seed by seed. Both get the data,
 the size and the seed, and choose all else by themselves (`--epochs` and `--peer-epochs` say a
 length). Both are validated by pycocotools on the detections of their best weights, at confidence
-0.001. A run that is there already is not trained again, so that seeds can be added. The peer is
-called where it is installed; nothing of it is part of this project.
+0.001. A run that is there already is not trained again, so that seeds can be added. Time is given
+by the clock and in core seconds, which other work on the machine hardly changes. The peer is called
+where it is installed; nothing of it is part of this project.
 """
 
 from __future__ import annotations
@@ -96,14 +97,15 @@ def _stats(truth: COCO, rows: Sequence[dict[str, Any]], kind: str) -> list[float
 
 def summary(dataset: DetectionDataset, mine: Sequence[Trained], others: Sequence[Trained]) -> str:
     """Means over the seeds, their spread, and what one is of the other."""
-    rows = ["| | " + " | ".join(figures(dataset, mine[0])) + " | seconds |"]
-    rows.append("|---" * (len(figures(dataset, mine[0])) + 2) + "|")
+    rows = ["| | " + " | ".join(figures(dataset, mine[0])) + " | seconds | core seconds |"]
+    rows.append("|---" * (len(figures(dataset, mine[0])) + 3) + "|")
     means = []
     for name, runs in (("yolor_gp", mine), ("peer", others)):
         if runs:
             columns = {key: [figures(dataset, run)[key] for run in runs]
                        for key in figures(dataset, runs[0])}  # fmt: skip
             columns["seconds"] = [run.seconds for run in runs]
+            columns["core seconds"] = [run.core_seconds for run in runs]
             means.append({key: statistics.mean(values) for key, values in columns.items()})
             cells = [_cell(key, values) for key, values in columns.items()]
             rows.append(f"| {name}, {len(runs)} seeds | " + " | ".join(cells) + " |")
@@ -111,26 +113,29 @@ def summary(dataset: DetectionDataset, mine: Sequence[Trained], others: Sequence
         ours, theirs = means
         ratios = [f"{ours[key] / max(theirs[key], 1e-9):.2f}x" for key in ours]
         rows.append("| ratio | " + " | ".join(ratios) + " |")
-        reached = [_time_to(run, theirs["box AP"]) for run in mine]
-        words = ", ".join("never" if time is None else f"{time:.0f} s" for time in reached)
+        reached = [_share_to(run, theirs["box AP"]) for run in mine]
+        words = ", ".join(
+            "never" if share is None else f"{share * run.core_seconds:.0f} core s"
+            for share, run in zip(reached, mine, strict=True)
+        )
         rows.append(f"\nThe peer's mean box AP was reached after: {words}.")
     return "\n".join(rows)
 
 
 def _cell(key: str, values: Sequence[float]) -> str:
-    form = "{:.0f}" if key == "seconds" else "{:.3f}"
+    form = "{:.0f}" if key.endswith("seconds") else "{:.3f}"
     each = " ".join(form.format(value) for value in values)
     return f"{form.format(statistics.mean(values))} ({each})"
 
 
-def _time_to(run: Trained, figure: float) -> float | None:
-    """Seconds from the start until a validation of training found `figure`."""
-    return next((seconds for seconds, found in run.curve if found >= figure), None)
+def _share_to(run: Trained, figure: float) -> float | None:
+    """The share of the training after which a validation found `figure`."""
+    return next((share for share, found in run.curve if found >= figure), None)
 
 
 def _line(who: str, seed: int, run: Trained, found: dict[str, float]) -> str:
     words = ", ".join(f"{key} {value:.3f}" for key, value in found.items())
-    return f"{who}, seed {seed}: {words}; {run.seconds:.0f} s"
+    return f"{who}, seed {seed}: {words}; {run.seconds:.0f} s, {run.core_seconds:.0f} core s"
 
 
 if __name__ == "__main__":

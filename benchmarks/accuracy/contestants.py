@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import resource
 import shutil
 import subprocess
 import sys
@@ -15,6 +16,9 @@ from pathlib import Path
 from yolor_gp.commands.convert_dataset import main as convert
 from yolor_gp.data.detection_dataset import DetectionDataset
 
+_TIMES = "seconds.txt"
+"""Beside a run: seconds and core seconds of each part of its training, a line each."""
+
 
 @dataclass(frozen=True)
 class Trained:
@@ -22,18 +26,23 @@ class Trained:
 
     Attributes:
         predictions: Detections of the validation images, a COCO results list.
-        seconds: Of the whole training, validations among it.
-        curve: (seconds from the start, box AP) of every validation; epochs count alike.
+        seconds: Of the whole training, validations among it, by the clock.
+        core_seconds: The same in time of processors, which other work beside it hardly changes.
+        curve: (share of the training, box AP) of every validation; epochs count alike.
     """
 
     predictions: Path
     seconds: float
+    core_seconds: float
     curve: list[tuple[float, float]]
 
 
 @dataclass(frozen=True)
 class Ours:
-    """`train.py` and `val.py` with nothing but model, data, size and seed."""
+    """`train.py` and `val.py` with nothing but model, data, size and seed.
+
+    An interrupted training goes on.
+    """
 
     cfg: str
     data: str
@@ -46,10 +55,13 @@ class Ours:
         place = self.folder / f"seed-{seed}"
         predictions, run = place / "predictions.json", place / "run"
         if not predictions.is_file():
-            shutil.rmtree(place, ignore_errors=True)
             words = ["train.py", "--cfg", self.cfg, "--data", self.data, "--seed", str(seed),
                      "--project", str(place), "--name", "run", *self._size()]  # fmt: skip
             words += [] if self.epochs is None else ["--epochs", str(self.epochs)]
+            if (run / "weights" / "last.pt").is_file():
+                words = ["train.py", "--resume", str(run)]
+            else:
+                shutil.rmtree(place, ignore_errors=True)
             _timed(words, place)
             _run(["val.py", "--weights", str(run), "--data", self.data, "--iou", "0.65",
                   "--save-json", str(predictions), *self._size()])  # fmt: skip
@@ -108,9 +120,10 @@ class Peer:
 def _left(
     place: Path, predictions: Path, found: Sequence[tuple[int, float]], epochs: int
 ) -> Trained:
-    seconds = float((place / "seconds.txt").read_text())
-    curve = [(seconds * number / epochs, figure) for number, figure in found]
-    return Trained(predictions, seconds, curve)
+    parts = [line.split() for line in (place / _TIMES).read_text().splitlines()]
+    seconds, core_seconds = (sum(map(float, column)) for column in zip(*parts, strict=True))
+    curve = [(number / epochs, figure) for number, figure in found]
+    return Trained(predictions, seconds, core_seconds, curve)
 
 
 def _rows(file: Path) -> list[dict[str, str]]:
@@ -120,10 +133,20 @@ def _rows(file: Path) -> list[dict[str, str]]:
 
 
 def _timed(words: Sequence[str], place: Path) -> None:
-    place.mkdir(parents=True)
-    begun = time.perf_counter()
-    _run(words)
-    (place / "seconds.txt").write_text(f"{time.perf_counter() - begun:.1f}\n")
+    """Run, and note what this part of the training took even where it is interrupted."""
+    place.mkdir(parents=True, exist_ok=True)
+    begun, used = time.perf_counter(), _core_seconds()
+    try:
+        _run(words)
+    finally:
+        with (place / _TIMES).open("a") as file:
+            file.write(f"{time.perf_counter() - begun:.1f} {_core_seconds() - used:.1f}\n")
+
+
+def _core_seconds() -> float:
+    """Of all processes that this one has started and that have ended."""
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
 
 
 def _run(words: Sequence[str]) -> None:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
+from benchmarks.accuracy import contestants
 from benchmarks.accuracy.command import figures, summary
 from benchmarks.accuracy.contestants import Trained
 from tests.data.data_sets import Painted
@@ -21,7 +24,7 @@ def trained(folder: Path, name: str, dataset: DetectionDataset, share: int) -> T
     ]
     file = folder / name
     file.write_text(json.dumps(rows))
-    return Trained(file, 100.0, [(50.0, 0.2), (100.0, 0.9)])
+    return Trained(file, 150.0, 100.0, [(0.5, 0.2), (0.75, 0.9)])
 
 
 def test_figures_and_times_are_laid_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,7 +35,40 @@ def test_figures_and_times_are_laid_out(tmp_path: Path, monkeypatch: pytest.Monk
     assert 0.3 < figures(dataset, half)["box AP"] < 0.7
     table = summary(dataset, [whole], [half])
     assert "| yolor_gp, 1 seeds | 1.000 (1.000) |" in table
-    assert "The peer's mean box AP was reached after: 100 s." in table
+    assert "The peer's mean box AP was reached after: 75 core s." in table
+    assert "| 150 (150) | 100 (100) |" in table
     nothing = tmp_path / "none.json"
     nothing.write_text("[]")
-    assert figures(dataset, Trained(nothing, 1.0, []))["box AP"] == 0
+    assert figures(dataset, Trained(nothing, 1.0, 1.0, []))["box AP"] == 0
+
+
+def test_parts_of_a_training_are_added_up(tmp_path: Path) -> None:
+    burn = "sum(range(3_000_000))"
+    contestants._timed(["-c", burn], tmp_path)
+    with pytest.raises(subprocess.CalledProcessError):
+        contestants._timed(["-c", f"{burn}; raise SystemExit(1)"], tmp_path)
+    run = contestants._left(tmp_path, tmp_path / "p.json", [(1, 0.1), (4, 0.3)], 4)
+    assert len((tmp_path / "seconds.txt").read_text().splitlines()) == 2
+    assert run.seconds > 0.02 and run.core_seconds > 0.02
+    assert run.curve == [(0.25, 0.1), (1.0, 0.3)]
+
+
+def test_an_interrupted_training_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Sequence[str]] = []
+
+    def record(words: Sequence[str]) -> None:
+        calls.append(words)
+        run = tmp_path / "seed-0" / "run"
+        (run / "weights").mkdir(parents=True, exist_ok=True)
+        (run / "weights" / "last.pt").touch()
+        (run / "metrics.csv").write_text("epoch,val/box AP\n1,\n2,0.5\n")
+        if len(calls) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(contestants, "_run", record)
+    ours = contestants.Ours("a-model", "data.yaml", 64, None, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        ours.trained(0)
+    assert ours.trained(0).curve == [(1.0, 0.5)]
+    assert [words[:2] for words in calls[:2]] == [["train.py", "--cfg"], ["train.py", "--resume"]]
+    assert calls[2][0] == "val.py"
