@@ -110,6 +110,7 @@ def test_a_difference_that_is_there_is_told(tmp_path: Path) -> None:
     poor = {seed: matches(tmp_path, 8.0, seed) for seed in (1, 2, 3)}
     gap = paired_difference(poor, good, draws=200)
     assert gap is not None and gap.is_told and gap.low < gap.mean < gap.high < 0
+    assert gap.mean == pytest.approx(sum(poor[s].score() - good[s].score() for s in poor) / 3)
     assert "poor is worse than good here" in gap.words("poor", "good")
     assert paired_difference(poor, good, draws=200) == gap  # always the same draws
 
@@ -121,7 +122,7 @@ def test_equal_rows_cannot_be_told_apart(tmp_path: Path) -> None:
     assert gap is not None and not gap.is_told and gap.low < 0 < gap.high
     assert "cannot be told apart" in gap.words("b", "a")
     same = paired_difference(first, first, draws=20)
-    assert same == Difference(0.0, 0.0, 0.0, 3)
+    assert same == Difference((0.0, 0.0, 0.0), 0.0, 0.0)
 
 
 def test_one_seed_concludes_nothing(tmp_path: Path) -> None:

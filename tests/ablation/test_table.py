@@ -18,7 +18,7 @@ from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, Status, make_f
 from yolor_gp.ablation.hparams import write_hparams
 from yolor_gp.ablation.page import page
 from yolor_gp.ablation.progress import Progress, progress, summary
-from yolor_gp.ablation.report import csv_table, latex_table, write_report
+from yolor_gp.ablation.report import _printed_difference, csv_table, latex_table, write_report
 from yolor_gp.ablation.subjects import Detectors
 from yolor_gp.ablation.table_file import chosen_rows, load_table
 from yolor_gp.analysis.paths.published import PUBLISHED_ROWS
@@ -147,6 +147,13 @@ def test_the_state_of_a_run_is_read_off_its_files(folder: AblationFolder) -> Non
     assert 'http-equiv="refresh"' in text and "second &amp; last" in text and ">50.0<" in text
 
 
+def test_what_the_paper_prints_stands_beside_a_difference(tmp_path: Path) -> None:
+    first, second = load_table("table3").rows[:2]
+    assert _printed_difference(second, first, "box_ap") == " The paper prints -2.2."
+    unprinted = load_table(written(tmp_path)).rows[1]
+    assert _printed_difference(unprinted, first, "box_ap") == ""
+
+
 def run_now(row: str, status: Status, done: int = 0) -> Progress:
     left, found = (61.0, {"box AP": 12.34}) if status == "running" else (None, {})
     return Progress(row, 0, status, done, 4, left, found)
@@ -219,7 +226,7 @@ def test_the_table_of_finished_runs(folder: AblationFolder) -> None:
     written = {file.name for file in write_report(folder, rows)}
     assert written == {"report.md", "table.csv", "table.tex", "against-flops.png"}
     text = (folder.path / "report.md").read_text()
-    assert "| first one | 0.0 |  | 0.0 |  | 51.0 ± 1.4 | 51 | 25.5 ± 0.7 |" in text
+    assert "| first one | 0.00 |  | 0.01 |  | 51.0 ± 1.4 | 51 | 25.5 ± 0.7 |" in text
     assert "[seed 1](first-one/seed-1/run/provenance.json)" in text and "proxy" not in text
     table = list(csv.DictReader(csv_table(DETECTORS, rows).splitlines()))
     assert (table[1]["box_ap"], table[1]["box_ap_deviation"], table[1]["seeds"]) == (
@@ -227,7 +234,7 @@ def test_the_table_of_finished_runs(folder: AblationFolder) -> None:
         "",
         "1",
     )
-    assert r"second \& last & 0.0 G & 0.0 M & 40.0" in latex_table(folder, rows)
+    assert r"second \& last & 0.00 G & 0.01 M & 40.0" in latex_table(folder, rows)
     assert rank_correlations(rows, "box_ap") == {}  # two rows
 
 

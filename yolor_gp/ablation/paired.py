@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Protocol
 
 import numpy as np
@@ -31,12 +32,19 @@ class Outcome(Protocol):
 
 @dataclass(frozen=True)
 class Difference:
-    """The figure of a row minus that of the base, in 0..1, and its interval at 95%."""
+    """The figure of a row minus that of the base, in 0..1, and its interval at 95%.
 
-    mean: float
+    The interval of three seeds is narrower than it should be: they can be drawn in few ways.
+    """
+
+    by_seed: tuple[float, ...]
     low: float
     high: float
-    seeds: int
+
+    @property
+    def mean(self) -> float:
+        """Over the seeds."""
+        return fmean(self.by_seed)
 
     @property
     def is_told(self) -> bool:
@@ -45,9 +53,13 @@ class Difference:
 
     def words(self, row: str, base: str, unit: str = "AP") -> str:
         """What can be concluded, in a sentence; unit: of the figure in percent."""
-        if self.seeds < 2:
+        if len(self.by_seed) < 2:
             return f"{row}: one seed tells nothing of the spread; no conclusion."
-        size = f"{100 * self.mean:+.1f} {unit} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+        each = ", ".join(f"{100 * value:+.1f}" for value in self.by_seed)
+        size = (
+            f"{100 * self.mean:+.1f} {unit} [{100 * self.low:+.1f}, {100 * self.high:+.1f}]"
+            f" (each seed: {each})"
+        )
         if self.is_told:
             better = "better" if self.mean > 0 else "worse"
             return f"{row} is {better} than {base} here: {size}."
@@ -78,7 +90,7 @@ def paired_difference(
         return None
     chance = np.random.default_rng(0) if chance is None else chance
     images = base[seeds[0]].images
-    whole = [row[s].score() - base[s].score() for s in seeds]
+    whole = tuple(row[s].score() - base[s].score() for s in seeds)
     found = np.empty(draws)
     for draw in range(draws):
         times = np.bincount(chance.integers(images, size=images), minlength=images)
@@ -87,4 +99,4 @@ def paired_difference(
         found[draw] = np.mean([by_seed[seed] for seed in picked])
     tail = 100 * (1 - CONFIDENCE) / 2
     low, high = np.percentile(found, [tail, 100 - tail])
-    return Difference(float(np.mean(whole)), float(low), float(high), len(seeds))
+    return Difference(whole, float(low), float(high))

@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from yolor_gp.ablation.figures import RowFigures, Spread, rank_correlations
 from yolor_gp.ablation.folder import AblationFolder
 from yolor_gp.ablation.subjects import Subject, subject_of
+from yolor_gp.ablation.table_file import AblationTable, Row
 from yolor_gp.files import whole_file, write_text
 
 _PATHS = ("longest_shortest", "longest", "combinations", "sources")
@@ -60,7 +61,7 @@ def markdown_report(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
     if plan.proxy is not None:
         lines += [f"Narrowed: width x {plan.proxy.width:g}, depth x {plan.proxy.depth:g}.", ""]
     lines += [*_main_table(subject, rows, is_proxy=plan.proxy is not None), ""]
-    lines += _differences(subject, rows, table.base) + _paths(subject, rows) + _runs(folder, rows)
+    lines += _differences(subject, table, rows) + _paths(subject, rows) + _runs(folder, rows)
     return "\n".join(lines)
 
 
@@ -107,7 +108,7 @@ def latex_table(folder: AblationFolder, rows: Sequence[RowFigures]) -> str:
         "\\midrule",
     ]  # fmt: skip
     for row in rows:
-        cells = [_escaped(row.row.name), f"{row.gflops:.1f} G", f"{row.params:.1f} M"]
+        cells = [_escaped(row.row.name), f"{_counted(row.gflops)} G", f"{_counted(row.params)} M"]
         for name in shown:
             printed = getattr(row.row.printed, name)
             cell = _plain(row.found.get(name)).replace("±", "$\\pm$")
@@ -146,10 +147,10 @@ def _main_table(subject: Subject, rows: Sequence[RowFigures], *, is_proxy: bool)
     head = ["row", *counted, *titles]
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     for row in rows:
-        cells = [row.row.name, f"{row.gflops:.1f}"]
+        cells = [row.row.name, _counted(row.gflops)]
         if not is_proxy:
             cells.append(_printed(row.printed_gflops))
-        cells.append(f"{row.params:.1f}")
+        cells.append(_counted(row.params))
         if not is_proxy:
             cells.append(_printed(row.printed_params))
         for name in shown:
@@ -158,23 +159,32 @@ def _main_table(subject: Subject, rows: Sequence[RowFigures], *, is_proxy: bool)
     return lines
 
 
-def _differences(subject: Subject, rows: Sequence[RowFigures], base: str) -> list[str]:
-    unit, main = subject.unit, subject.main
+def _differences(subject: Subject, table: AblationTable, rows: Sequence[RowFigures]) -> list[str]:
+    unit, main, base = subject.unit, subject.main, table.row(table.base)
     told = [
-        row.difference.words(row.row.name, base, unit) for row in rows if row.difference is not None
+        f"- {row.difference.words(row.row.name, base.name, unit)}"
+        + _printed_difference(row.row, base, main)
+        for row in rows
+        if row.difference is not None
     ]
     if not told:
         return []
     head = [
-        f"## What can be concluded ({subject.figures[main].title}, beside {base})", "",
+        f"## What can be concluded ({subject.figures[main].title}, beside {base.name})", "",
         "Paired: same seeds, same order of data, same draws of augmentation. Intervals at 95%, by a"
-        " bootstrap over seeds and images.", "",
+        " bootstrap over seeds and images; with three seeds they are narrower than they should be.",
+        "",
     ]  # fmt: skip
-    spread = next((r.found[main] for r in rows if r.row.name == base and main in r.found), None)
+    spread = next((r.found[main] for r in rows if r.row == base and main in r.found), None)
     if spread is not None and not math.isnan(spread.deviation):
         head += [f"The base row alone spreads by {spread.deviation:.2f} {unit} over"
                  f" {spread.count} seeds.", ""]  # fmt: skip
-    return [*head, *(f"- {words}" for words in told), ""]
+    return [*head, *told, ""]
+
+
+def _printed_difference(row: Row, base: Row, main: str) -> str:
+    ours, bases = getattr(row.printed, main), getattr(base.printed, main)
+    return "" if ours is None or bases is None else f" The paper prints {ours - bases:+.1f}."
 
 
 def _paths(subject: Subject, rows: Sequence[RowFigures]) -> list[str]:
@@ -227,6 +237,10 @@ def _plain(spread: Spread | None) -> str:
     if math.isnan(spread.deviation):
         return f"{spread.mean:.1f}"
     return f"{spread.mean:.1f} ± {spread.deviation:.1f}"
+
+
+def _counted(value: float) -> str:
+    return f"{value:.1f}" if value >= 10 else f"{value:.2f}"
 
 
 def _printed(value: float | None) -> str:
