@@ -13,7 +13,8 @@ import pytest
 
 from yolor_gp.ablation.board import Board, board_lines
 from yolor_gp.ablation.claims import CLAIM
-from yolor_gp.ablation.figures import rank_correlations, table_figures
+from yolor_gp.ablation.correlations import over_rows, over_runs
+from yolor_gp.ablation.figures import table_figures
 from yolor_gp.ablation.folder import AblationFolder, Plan, Proxy, Status, make_folder, open_folder
 from yolor_gp.ablation.hparams import write_hparams
 from yolor_gp.ablation.page import page
@@ -221,8 +222,9 @@ def test_the_table_of_finished_runs(folder: AblationFolder) -> None:
     first, second = rows
     assert first.found["box_ap"].mean == pytest.approx(51) and first.found["box_ap"].count == 2
     assert first.found["box_ap"].deviation == pytest.approx(2**0.5)
-    # The lowest loss that all came to is that of the first row: 1.5, in its third epoch.
-    assert (first.steps, second.steps) == (3.0, 2.0)
+    # By half time, which is the second epoch of three, all came to 2.0, the first row just so.
+    # The second row passes it in the middle of its second epoch.
+    assert (first.epochs_to_loss, second.epochs_to_loss) == (2.0, 1.5)
     written = {file.name for file in write_report(folder, rows)}
     assert written == {"report.md", "table.csv", "table.tex", "against-flops.png"}
     text = (folder.path / "report.md").read_text()
@@ -235,7 +237,11 @@ def test_the_table_of_finished_runs(folder: AblationFolder) -> None:
         "1",
     )
     assert r"second \& last & 0.00 G & 0.01 M & 40.0" in latex_table(folder, rows)
-    assert rank_correlations(rows, "box_ap") == {}  # two rows
+    assert over_rows(rows, "box_ap") == []  # two rows
+    (epochs,) = over_runs(rows, "box_ap")  # three runs: the one of .4 comes to the loss first
+    assert epochs.name == "epochs to the loss" and epochs.count == 3
+    assert epochs.value == pytest.approx(0.866, abs=1e-3)
+    assert "box AP over 3 runs, rows and seeds alike (p in brackets; as if" in text
 
 
 def test_a_report_from_a_folder_alone(

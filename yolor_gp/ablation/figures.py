@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from statistics import fmean, stdev
+from typing import Any
 
 import numpy as np
-import scipy.stats
 
 from yolor_gp.ablation.folder import AblationFolder, Job
 from yolor_gp.ablation.paired import Difference, paired_difference
@@ -47,6 +47,24 @@ class Paths:
 
 
 @dataclass(frozen=True)
+class RunFigures:
+    """A finished run.
+
+    Attributes:
+        seed: Of the run.
+        found: By the names of the subject's figures, in percent; only those that are known.
+        epochs_to_loss: Until the mean loss of an epoch came to what all runs had come to after half
+            of their epochs; between epochs on a straight line. NaN: there is none.
+        gradients: Mean |gradient| of the first, middle and last third of the layers.
+    """
+
+    seed: int
+    found: dict[str, float]
+    epochs_to_loss: float
+    gradients: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
 class RowFigures:
     """A row of the table, as far as it is known.
 
@@ -56,12 +74,10 @@ class RowFigures:
         params: Parameters in millions, after folding.
         printed_gflops: As the paper prints, None where it doesn't or for a proxy.
         printed_params: Likewise, millions.
-        found: By the names of the subject's figures, in percent; only those that are known.
         paths: None where the network cannot be traced.
-        steps: Updates until the loss fell to `RowsFigures.loss`, mean over seeds; NaN: never.
-        gradients: Mean |gradient| of the first, middle and last third of the layers, over seeds.
+        runs: The finished ones.
         difference: From the base row.
-        jobs: Its runs.
+        jobs: Its runs, finished or not.
     """
 
     row: Row
@@ -69,12 +85,28 @@ class RowFigures:
     params: float
     printed_gflops: float | None
     printed_params: float | None
-    found: dict[str, Spread]
     paths: Paths | None
-    steps: float
-    gradients: tuple[float, float, float] | None
+    runs: tuple[RunFigures, ...]
     difference: Difference | None
     jobs: tuple[Job, ...]
+
+    @property
+    def found(self) -> dict[str, Spread]:
+        """Over the seeds, by the names of the subject's figures; only those that are known."""
+        names = {name: None for run in self.runs for name in run.found}
+        return {name: _spread([run.found[name] for run in self.runs if name in run.found])
+                for name in names}  # fmt: skip
+
+    @property
+    def epochs_to_loss(self) -> float:
+        """Mean over the seeds; NaN: there is none."""
+        return fmean(run.epochs_to_loss for run in self.runs) if self.runs else math.nan
+
+    @property
+    def gradients(self) -> tuple[float, ...] | None:
+        """Of each third of the layers, mean over the seeds that kept them."""
+        kept = [run.gradients for run in self.runs if run.gradients is not None]
+        return tuple(np.mean(kept, axis=0).tolist()) if kept else None
 
 
 def table_figures(folder: AblationFolder, *, draws: int = 1000) -> list[RowFigures]:
@@ -97,30 +129,6 @@ def table_figures(folder: AblationFolder, *, draws: int = 1000) -> list[RowFigur
     ]  # fmt: skip
 
 
-def rank_correlations(rows: Sequence[RowFigures], main: str) -> dict[str, tuple[float, float]]:
-    """Spearman's rank correlation of what can be known beforehand with a figure, and its p-value.
-
-    Only where at least three rows have both, and not all are equal. main: the figure's name.
-    """
-    known = [row for row in rows if row.paths is not None and main in row.found]
-    reached = [row.found[main].mean for row in known]
-    columns: dict[str, list[float]] = {
-        "GFLOPs": [row.gflops for row in known],
-        "parameters": [row.params for row in known],
-        "longest shortest path": [row.paths.longest_shortest for row in known if row.paths],
-        "longest path": [row.paths.longest for row in known if row.paths],
-        "combinations": [row.paths.combinations for row in known if row.paths],
-        "sources": [row.paths.sources for row in known if row.paths],
-        "updates to the loss": [row.steps for row in known],
-    }
-    found = {}
-    for name, values in columns.items():
-        if len(values) >= 3 and len(set(values)) > 1 and not any(map(math.isnan, values)):
-            result = scipy.stats.spearmanr(values, reached)
-            found[name] = (float(result.statistic), float(result.pvalue))
-    return found
-
-
 def _row(
     folder: AblationFolder,
     subject: Subject,
@@ -132,34 +140,31 @@ def _row(
     spec = load_model_spec(folder.model(row))
     summary = summarize(spec, folder.plan.table.img)
     printed = {} if folder.plan.proxy else spec.printed
-    evaluations = [found for job in jobs if (found := job.figures()) is not None]
-    found = {}
-    for name, figure in subject.figures.items():
-        values = [value for one in evaluations if (value := figure.of(one)) is not None]
-        if values:
-            found[name] = _spread(values)
+    runs = [_run(job, found, subject, loss) for job in jobs if (found := job.figures()) is not None]
     return RowFigures(
         row=row,
         gflops=summary.gflops,
         params=summary.params / 1e6,
         printed_gflops=printed.get("gflops"),
         printed_params=printed.get("params"),
-        found=found,
         paths=_paths(folder.model(row)),
-        steps=_mean([_updates_to(job, loss) for job in jobs if job.figures() is not None]),
-        gradients=_gradients([job.run / "gradients.json" for job in jobs]),
+        runs=tuple(runs),
         difference=difference,
         jobs=jobs,
+    )
+
+
+def _run(job: Job, evaluation: dict[str, Any], subject: Subject, loss: float | None) -> RunFigures:
+    values = {name: figure.of(evaluation) for name, figure in subject.figures.items()}
+    found = {name: value for name, value in values.items() if value is not None}
+    return RunFigures(
+        job.seed, found, _epochs_to(_losses(job), loss), _gradients(job.run / "gradients.json")
     )
 
 
 def _spread(values: Sequence[float]) -> Spread:
     deviation = stdev(values) if len(values) > 1 else float("nan")
     return Spread(fmean(values), deviation, len(values))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return fmean(values) if values else float("nan")
 
 
 @cache
@@ -176,9 +181,9 @@ def _paths(model: str) -> Paths | None:
 
 
 def _reached_by_all(jobs: dict[str, tuple[Job, ...]]) -> float | None:
-    """The lowest mean loss of an epoch that every finished run came to."""
+    """The mean loss of an epoch that every finished run came to in the first half of its epochs."""
     lows = [
-        min(losses)
+        min(losses[: (len(losses) + 1) // 2])
         for row in jobs.values()
         for job in row
         if job.figures() is not None and (losses := _losses(job))
@@ -190,23 +195,18 @@ def _losses(job: Job) -> list[float]:
     return [row[_LOSS] for row in job.history() if not math.isnan(row.get(_LOSS, math.nan))]
 
 
-def _updates_to(job: Job, loss: float | None) -> float:
-    """Epochs until the mean loss of one was at most `loss`; NaN when it never was."""
-    losses = _losses(job)
-    reached = [
-        index + 1 for index, value in enumerate(losses) if loss is not None and value <= loss
-    ]
-    return float(reached[0]) if reached else float("nan")
+def _epochs_to(losses: Sequence[float], loss: float | None) -> float:
+    """See `RunFigures.epochs_to_loss`."""
+    for epoch, value in enumerate(losses):
+        if loss is not None and value <= loss:
+            before = losses[epoch - 1] if epoch else value
+            return epoch + ((before - loss) / (before - value) if epoch else 1.0)
+    return math.nan
 
 
-def _gradients(files: Sequence[Path]) -> tuple[float, float, float] | None:
-    """Mean |gradient| of thirds of the layers in the order of the network, over the runs."""
-    runs = []
-    for file in files:
-        if file.is_file():
-            means = [row.mean_absolute_gradient for row in gradient_rows(load_gradients(file))]
-            runs.append([float(np.mean(part)) for part in np.array_split(means, 3)])
-    if not runs:
+def _gradients(file: Path) -> tuple[float, ...] | None:
+    """Mean |gradient| of thirds of the layers in the order of the network."""
+    if not file.is_file():
         return None
-    first, middle, last = np.mean(runs, axis=0).tolist()
-    return first, middle, last
+    means = [row.mean_absolute_gradient for row in gradient_rows(load_gradients(file))]
+    return tuple(float(np.mean(part)) for part in np.array_split(means, 3))

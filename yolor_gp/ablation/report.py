@@ -11,7 +11,8 @@ from pathlib import Path
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from yolor_gp.ablation.figures import RowFigures, Spread, rank_correlations
+from yolor_gp.ablation.correlations import over_rows, over_runs
+from yolor_gp.ablation.figures import RowFigures, Spread
 from yolor_gp.ablation.folder import AblationFolder
 from yolor_gp.ablation.subjects import Subject, subject_of
 from yolor_gp.ablation.table_file import AblationTable, Row
@@ -88,7 +89,7 @@ def csv_table(subject: Subject, rows: Sequence[RowFigures]) -> str:
             ]  # fmt: skip
         paths, gap = row.paths, row.difference
         values += [paths and getattr(paths, key) for key in _PATHS]
-        values.append(_number(row.steps))
+        values.append(_number(row.epochs_to_loss))
         bounds = (None,) * 3 if gap is None else (gap.mean, gap.low, gap.high)
         values += [None if value is None else round(100 * value, 2) for value in bounds]
         writer.writerow(["" if value is None else value for value in values])
@@ -191,7 +192,8 @@ def _paths(subject: Subject, rows: Sequence[RowFigures]) -> list[str]:
     title = subject.figures[subject.main].title
     head = [
         "row", "longest shortest path", "longest path", "combinations", "sources",
-        "epochs to the loss all reached", "mean abs. gradient: first / middle / last third",
+        "epochs to the loss that all reached by half time",
+        "mean abs. gradient: first / middle / last third",
     ]  # fmt: skip
     lines = [
         f"## What the paper argues, beside {title}",
@@ -206,17 +208,25 @@ def _paths(subject: Subject, rows: Sequence[RowFigures]) -> list[str]:
             numbers = (paths.longest_shortest, paths.longest, paths.combinations, paths.sources)
             counts = [str(number) for number in numbers]
         thirds = "-" if row.gradients is None else " / ".join(f"{g:.2e}" for g in row.gradients)
-        steps = "-" if math.isnan(row.steps) else f"{row.steps:.1f}"
-        lines.append(f"| {' | '.join([row.row.name, *counts, steps, thirds])} |")
-    correlations = rank_correlations(rows, subject.main)
-    found = [f"{name} {r:+.2f} ({p:.2f})" for name, (r, p) in correlations.items()]
-    if found:
-        lines += [
-            "",
-            f"Spearman's rank correlation with {title} over the rows (p in brackets; with so"
-            f" few rows even 1.00 may be chance): {', '.join(found)}.",
-        ]
-    return [*lines, ""]
+        epochs = "-" if math.isnan(row.epochs_to_loss) else f"{row.epochs_to_loss:.1f}"
+        lines.append(f"| {' | '.join([row.row.name, *counts, epochs, thirds])} |")
+    return [*lines, "", *_correlations(rows, subject)]
+
+
+def _correlations(rows: Sequence[RowFigures], subject: Subject) -> list[str]:
+    title, lines = subject.figures[subject.main].title, []
+    for found, over, warning in (
+        (over_rows(rows, subject.main), "rows", "with so few rows even 1.00 may be chance"),
+        (over_runs(rows, subject.main), "runs, rows and seeds alike",
+         "as if runs of one row were independent, which they are not"),
+    ):  # fmt: skip
+        if found:
+            lines += [
+                f"Spearman's rank correlation with {title} over {found[0].count} {over} (p in"
+                f" brackets; {warning}): {', '.join(map(str, found))}.",
+                "",
+            ]
+    return lines
 
 
 def _runs(folder: AblationFolder, rows: Sequence[RowFigures]) -> list[str]:
