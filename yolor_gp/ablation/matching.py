@@ -1,8 +1,8 @@
 """AP of any sample of a validation set's images, from one matching by pycocotools.
 
 pycocotools matches image by image; AP is then a matter of sorting scores. So the images can be
-drawn again and again, as a bootstrap does, without matching anew: 11 ms a draw of cocoapi's example
-of 100 images, where pycocotools' own sorting takes 220 and cannot take an image twice (one core).
+drawn again and again, as a bootstrap does, without matching anew: a twentieth of the time of
+pycocotools' own sorting on cocoapi's example of 100 images, which cannot take an image twice.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import io
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -40,22 +41,42 @@ class ClassMatches:
     image: NDArray[np.int64]
     objects: NDArray[np.int64]
 
+    @cached_property
+    def _order(self) -> NDArray[np.int64]:
+        """Best first over all images."""
+        return np.argsort(-self.scores, kind="mergesort")
+
+    @cached_property
+    def _hits(self) -> list[NDArray[np.int64]]:
+        """At each threshold the places in that order of those that found an object."""
+        return [np.flatnonzero(row) for row in (self.found & ~self.ignored)[:, self._order]]
+
     def average_precision(self, times: NDArray[np.int64]) -> float:
-        """AP over IoU .5 to .95 when image i is drawn times[i] times; NaN without objects."""
+        """AP over IoU .5 to .95 when image i is drawn times[i] times; NaN without objects.
+
+        Precision is largest where an object was just found, so that only these places are looked
+        at, and a detection drawn k times is one that counts k.
+        """
         objects = int(self.objects @ times)
         if not objects:
             return float("nan")
-        rows = np.repeat(np.arange(len(self.scores)), times[self.image])
-        order = rows[np.argsort(-self.scores[rows], kind="mergesort")]
-        counts = ~self.ignored[:, order]
-        hits = np.cumsum(self.found[:, order] & counts, axis=1)
-        misses = np.cumsum(~self.found[:, order] & counts, axis=1)
-        return float(np.mean([_area(h, m, objects) for h, m in zip(hits, misses, strict=True)]))
+        weights = times[self.image[self._order]]
+        drawn = np.cumsum(weights)
+        areas = []
+        for places, ignored in zip(self._hits, self.ignored, strict=True):
+            counted = drawn
+            if ignored.any():
+                counted = drawn - np.cumsum(weights * ignored[self._order])
+            areas.append(_area(np.cumsum(weights[places]), counted[places], objects))
+        return float(np.mean(areas))
 
 
-def _area(hits: NDArray[np.int64], misses: NDArray[np.int64], objects: int) -> float:
-    """The mean of the best precision at 101 recalls, as pycocotools has it."""
-    precision = hits / np.maximum(hits + misses, np.spacing(1))
+def _area(hits: NDArray[np.int64], counted: NDArray[np.int64], objects: int) -> float:
+    """The mean of the best precision at 101 recalls, as pycocotools has it.
+
+    hits, counted: of the detections up to each place, those that found an object, and all.
+    """
+    precision = hits / np.maximum(counted, np.spacing(1))
     envelope = np.append(np.maximum.accumulate(precision[::-1])[::-1], 0.0)
     return float(envelope[np.searchsorted(hits / objects, RECALLS, side="left")].mean())
 
