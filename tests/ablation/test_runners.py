@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 
 from tests.engine.tiny_task import differences
-from yolor_gp.ablation.claims import CLAIM
+from yolor_gp.ablation.claims import CLAIM, claim
 from yolor_gp.ablation.folder import Job, Plan, make_folder, open_folder
 from yolor_gp.ablation.runner import Runner
 from yolor_gp.ablation.table_file import load_table
@@ -134,3 +134,28 @@ def test_a_failing_row_is_told(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     assert "one, seed 0: failed with exit code 2; see" in caplog.text
     assert "absent.yaml: no such file" in (folder.jobs()[0].folder / "train.log").read_text()
     assert not (folder.jobs()[0].folder / CLAIM).exists()
+
+
+def test_a_runner_that_does_not_wait_leaves_the_rest_to_others(tmp_path: Path) -> None:
+    (tmp_path / "tiny.yaml").write_text(TABLE)
+    plan = Plan(table=load_table(tmp_path / "tiny.yaml"), data="shapes")
+    folder = make_folder(tmp_path / "shared", plan)
+    first, *others = folder.jobs()
+    for job in others:
+        job.folder.mkdir(parents=True)
+        job.evaluation.write_text("{}")
+    held = claim(first.folder, stale=60)
+    assert held is not None
+    with held:
+        looks: list[float] = []
+        waiting = Runner(folder, folder.jobs(), stale=0.6)
+
+        def look() -> None:
+            looks.append(0.0)
+            waiting._stopped = len(looks) > 1
+
+        waiting.look = look
+        waiting.work()
+        assert len(looks) == 2  # it would have looked on
+        assert Runner(folder, folder.jobs(), waits=False, look=pytest.fail).work() == 0
+    assert not first.evaluation.is_file()

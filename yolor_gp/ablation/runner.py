@@ -48,6 +48,7 @@ class Runner:
         device: As train.py takes it.
         workers: As train.py takes it.
         stale: Seconds of silence after which another runner counts as dead.
+        waits: Whether to watch over the others once there is nothing left to begin.
         look: Called a few times a second while something runs.
     """
 
@@ -57,13 +58,14 @@ class Runner:
     device: str = "auto"
     workers: int = 4
     stale: float = 60.0
+    waits: bool = True
     look: Look = lambda: None
     failed: list[Job] = field(default_factory=list)
     _stopped: int = 0
     _child: subprocess.Popen[bytes] | None = None
 
     def work(self) -> int:
-        """Work until all jobs are finished, here or elsewhere.
+        """Work until all jobs are finished, here or elsewhere; or until none is left to begin.
 
         Returns:
             0; 1 when a job failed here; 130 or 143 when a signal ended the work.
@@ -74,12 +76,15 @@ class Runner:
                 if job is not None and held is not None:
                     with held:
                         self._do(job, held)
-                elif all(j.evaluation.is_file() for j in self.jobs if j not in self.failed):
+                elif not self.waits or self._all_finished():
                     break
                 else:  # the rest is claimed: whoever holds it may yet die
                     self.look()
                     time.sleep(min(self.stale / 6, 5))
         return 128 + self._stopped if self._stopped else int(bool(self.failed))
+
+    def _all_finished(self) -> bool:
+        return all(job.evaluation.is_file() for job in self.jobs if job not in self.failed)
 
     def _next(self) -> tuple[Job | None, Claim | None]:
         for job in self.jobs:

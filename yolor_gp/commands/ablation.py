@@ -56,6 +56,7 @@ def _work(folder: AblationFolder, options: argparse.Namespace) -> int:
         device=options.device,
         workers=options.workers,
         stale=options.stale,
+        waits=not options.no_wait,
         look=_live(folder, options.stale, board),
     )
     code = runner.work()
@@ -170,6 +171,8 @@ def _parser() -> Arguments:
     add("--workers", type=whole_number(0), default=4, help="loader processes of a row")
     add("--stale", type=float, default=60.0, metavar="SECONDS",
         help="silence after which another runner counts as dead")  # fmt: skip
+    add("--no-wait", action="store_true",
+        help="end when the rest is in others' hands, instead of watching over them")  # fmt: skip
     add("--proxy", action="store_true", help="narrow the rows to fit a small machine")
     add("--time", help="of all rows and seeds of a proxy together: 2h")
     add("--width", type=float, default=0.25, help="width multiple of a proxy")
