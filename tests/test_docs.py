@@ -19,7 +19,7 @@ from yolor_gp.commands import train_arguments
 from yolor_gp.config.train_config import TrainConfig
 
 ROOT = Path(__file__).resolve().parents[1]
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 
 def recipe_keys() -> list[str]:
@@ -62,7 +62,8 @@ def test_links_and_named_files_exist(page: Path) -> None:
             assert target.exists(), f"{page.name} links to {link}"
             assert not anchor or anchor in anchors(target), f"{page.name} links to {link}"
             # What the site is built from is docs/ alone.
-            assert page.parent != ROOT / "docs" or target.parent == page.parent, link
+            docs = ROOT / "docs"
+            assert docs not in page.parents or docs in target.parents, link
     for script in re.findall(r"python ((?:scripts/)?\w+\.py)", text):
         assert (ROOT / script).is_file(), f"{page.name} names {script}"
 
@@ -94,7 +95,8 @@ def pages_of(navigation: list[Any]) -> list[str]:
 
 def test_every_page_stands_once_in_the_navigation_of_the_site() -> None:
     navigation = yaml.safe_load((ROOT / "mkdocs.yml").read_text())["nav"]
-    pages = sorted(page.name for page in (ROOT / "docs").glob("*.md"))
+    docs = ROOT / "docs"
+    pages = sorted(page.relative_to(docs).as_posix() for page in docs.rglob("*.md"))
     assert sorted(pages_of(navigation)) == pages
 
 
