@@ -52,9 +52,9 @@ def load(
 
     Args:
         source: A run folder, an own `.pt` or `.safetensors`, an official checkpoint of YOLOv5,
-            YOLOv7 or YOLOR, Darknet's `.weights`, an exported file (`.onnx`, `.xml`); a model file
-            by path or shipped name, or Darknet's `.cfg`. Several of the same classes work as one
-            model, which detects and evaluates, at the first one's size.
+            YOLOv7 or YOLOR, Darknet's `.weights`, an exported file (`.onnx`, `.xml`, `.pte`);
+            a model file by path or shipped name, or Darknet's `.cfg`. Several of the same
+            classes work as one model, which detects and evaluates, at the first one's size.
         device: auto, cpu, cuda or the number of a GPU.
         precision: auto, bfloat16, float16 or float32; auto takes what is right for each use.
         classes: Their number or names. Weights of other classes keep what fits: of the decoder

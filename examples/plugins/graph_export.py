@@ -33,4 +33,4 @@ def open_graph(path: Path) -> tuple[Description, Session]:
     return Description.from_json(words["words"], path), run
 
 
-register_format(Format("graph", ".pt2", ("float32",), write, open_graph))
+register_format(Format("graph", ".pt2", ("float32",), write, open_graph, can_be_dynamic=False))

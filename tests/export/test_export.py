@@ -201,9 +201,11 @@ def test_a_format_of_ones_own(
     monkeypatch.setattr(plugins, "_loaded", dict(plugins._loaded))
     load_plugins([str(EXAMPLE)])
     out = tmp_path / "tiny.pt2"
-    words = ["--format", "graph", "--static", "--img", str(SIZE), "--out", str(out)]
+    words = ["--format", "graph", "--img", str(SIZE), "--out", str(out)]
     assert main([str(TINY), *words]) == 0
-    assert "largest differences on 4 pictures" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert f"batches of 1 at {SIZE} px only" in told  # such a format is fixed unasked
+    assert "largest differences on 4 pictures" in told
     assert yolor_gp.load(out, device="cpu").image_size == (SIZE, SIZE)
 
 
