@@ -76,7 +76,7 @@ def _say(text: str) -> None:
 
 
 def _parser() -> Arguments:
-    parser = Arguments(prog="benchmark", description=__doc__)
+    parser = Arguments("benchmark", description=__doc__)
     add = parser.add_argument
     add(
         "--only",

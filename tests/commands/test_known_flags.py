@@ -110,7 +110,7 @@ def test_other_names_are_taken() -> None:
 
 
 def test_arguments_with_an_equals_sign() -> None:
-    parser = Arguments(prog="x.py")
+    parser = Arguments("x.py")
     parser.add_argument("--epochs")
     with pytest.raises(UserError, match="write --epochs 100"):
         parser.parse(["epochs=100"])

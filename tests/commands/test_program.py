@@ -43,7 +43,7 @@ def test_run_leaves_with_the_exit_code() -> None:
 
 
 def parser() -> Arguments:
-    parser = Arguments(prog="detect.py")
+    parser = Arguments("detect.py")
     parser.add_argument("--weights", required=True)
     parser.add_argument("--batch-size", type=whole_number(1), default=1)
     parser.add_argument("--iou", type=fraction, default=0.5)
@@ -118,3 +118,19 @@ def test_a_file_in_the_place_of_the_project_folder(tmp_path: Path) -> None:
     (tmp_path / "runs").write_text("")
     with pytest.raises(UserError, match="runs"):
         new_run_folder(tmp_path / "runs", "exp")
+
+
+def test_a_command_is_named_as_it_was_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for called, expected in (
+        ("scripts/check_dataset.py", "check_dataset.py: unknown flag '--x'; see check_dataset.py"),
+        ("bin/yolor-gp", "yolor-gp check-dataset: unknown flag '--x'; see yolor-gp check-dataset"),
+    ):
+        monkeypatch.setattr("sys.argv", [called])
+        assert main(["check-dataset", "--x"]) == 2
+        assert capsys.readouterr().err == f"{expected} --help\n"
+    assert main(["train", "--evolve"]) == 2  # by another name, still known
+    assert capsys.readouterr().err.startswith("yolor-gp train: --evolve: ")
+    assert main(["classify", "train", "--x"]) == 2
+    assert "see yolor-gp classify train --help" in capsys.readouterr().err

@@ -149,7 +149,7 @@ def _live(folder: AblationFolder, stale: float, board: Board | None) -> Callable
 
 def _parser() -> Arguments:
     parser = Arguments(
-        prog="ablation.py",
+        "ablation.py",
         description="Trains every row of a table, validates all alike and lays the table out. Any"
         " number of these may work on one --project; what is finished is skipped, what was"
         " interrupted is resumed.",

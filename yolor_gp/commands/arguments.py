@@ -7,6 +7,7 @@ import math
 import re
 import sys
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, NoReturn
 
 from yolor_gp.commands.known_flags import known_answer, same_flag
@@ -22,12 +23,25 @@ _ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")
 _FLAG = re.compile(r"--?[A-Za-z]")
 
 
-class Arguments(argparse.ArgumentParser):
-    """`argparse.ArgumentParser` without abbreviations; problems are raised as `UserError`."""
+def called(program: str) -> str:
+    """`train.py`, or as users of the installed package call it: `yolor-gp train`."""
+    if Path(sys.argv[0]).stem != "yolor-gp":
+        return program
+    name, *rest = program.split()
+    return " ".join(["yolor-gp", name.removesuffix(".py").replace("_", "-"), *rest])
 
-    def __init__(self, **options: Any) -> None:
+
+class Arguments(argparse.ArgumentParser):
+    """`argparse.ArgumentParser` without abbreviations; problems are raised as `UserError`.
+
+    Attributes:
+        program: `train.py`, `classify.py train`, ...; `prog` is as the user called it.
+    """
+
+    def __init__(self, program: str, **options: Any) -> None:
         options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
-        super().__init__(allow_abbrev=False, **options)
+        super().__init__(allow_abbrev=False, prog=called(program), **options)
+        self.program = program
         self.add_argument(
             "--plugins",
             nargs="+",
@@ -85,7 +99,7 @@ class Arguments(argparse.ArgumentParser):
         known = self.known
         if flag in known:
             return None
-        if (answer := known_answer(self.prog, flag)) is not None:
+        if (answer := known_answer(self.program, flag)) is not None:
             return f"{self.prog}: {flag}: {answer}"
         return (
             f"{self.prog}: unknown flag '{flag}'{did_you_mean(flag, known)}; see {self.prog} --help"

@@ -25,7 +25,7 @@ FOUND_ERRORS = 1
 
 def parser() -> Arguments:
     """Every flag of the command."""
-    flags = Arguments(prog="check_dataset.py", description=__doc__)
+    flags = Arguments("check_dataset.py", description=__doc__)
     add = flags.add_argument
     add("data", help="data YAML, the name of a shipped one, or a folder of labelled images")
     add("--json", metavar="FILE", help="also write every finding and the counts as JSON")

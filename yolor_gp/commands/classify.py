@@ -49,7 +49,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def train_parser() -> Arguments:
     """Every flag of `classify.py train`."""
     parser = Arguments(
-        prog="classify.py train",
+        "classify.py train",
         description="Train a classifier.",
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.HelpFormatter,
@@ -73,7 +73,7 @@ def _train(words: Sequence[str]) -> int:
 
 
 def _shared_parser(program: str, description: str) -> Arguments:
-    parser = Arguments(prog=f"classify.py {program}", description=description)
+    parser = Arguments(f"classify.py {program}", description=description)
     add = parser.add_argument
     add("--weights", required=True, help="run folder, .pt, .safetensors")
     add("--img", dest="image_size", type=whole_number(8),

@@ -26,7 +26,7 @@ _PARTS: tuple[Split, ...] = ("train", "val", "test")
 
 def parser() -> Arguments:
     """Every flag of the command."""
-    flags = Arguments(prog="convert_dataset.py", description=__doc__)
+    flags = Arguments("convert_dataset.py", description=__doc__)
     add = flags.add_argument
     add("data", help="data YAML, or a folder as LabelMe or a Pascal VOC tool leaves it")
     add("--to", required=True, type=one_of(*WRITERS), help=", ".join(WRITERS))

@@ -6,22 +6,22 @@ import json
 from collections.abc import Sequence
 
 from yolor_gp.commands import detect, train, val
-from yolor_gp.commands.arguments import Arguments
+from yolor_gp.commands.arguments import Arguments, called
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.engine.checkpoints.checkpointer import BEST
 from yolor_gp.engine.runs import new_run_folder
 
-_NEXT = """
-what next:
-  python train.py --cfg yolor-elan-s --data YOUR.yaml --img 640   train on your own images
-  python val.py --weights {weights}   evaluate again
-  python detect.py --weights {weights} --source IMAGE_OR_VIDEO   detect
-  python scripts/check_dataset.py YOUR.yaml   find what is wrong with your data"""
+_NEXT = (
+    ("train.py", "--cfg yolor-elan-s --data YOUR.yaml --img 640   train on your own images"),
+    ("val.py", "--weights {weights}   evaluate again"),
+    ("detect.py", "--weights {weights} --source IMAGE_OR_VIDEO   detect"),
+    ("scripts/check_dataset.py", "YOUR.yaml   find what is wrong with your data"),
+)
 
 
 def parser() -> Arguments:
     """Every flag of the command."""
-    flags = Arguments(prog="demo.py", description=__doc__)
+    flags = Arguments("demo.py", description=__doc__)
     add = flags.add_argument
     add("--cfg", default="yolor-elan-n", help="model file or shipped name")
     add("--hyp", default="demo", help="recipe or shipped name")
@@ -57,5 +57,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = json.loads(figures.read_text())
     print(f"\nbox AP {found['bbox']['AP']:.3f}, mask AP {found['segm']['AP']:.3f}"
           f" on the built-in validation images\npictures: {folder / 'pictures'}")  # fmt: skip
-    print(_NEXT.format(weights=weights))
+    print("\nwhat next:")
+    for program, words in _NEXT:
+        print(f"  {_command(program)} {words.format(weights=weights)}")
     return code
+
+
+def _command(program: str) -> str:
+    name = program.rpartition("/")[2]
+    return f"python {program}" if called(name) == name else called(name)

@@ -27,7 +27,7 @@ from yolor_gp.visualize.draw import DrawingStyle
 
 def parser() -> Arguments:
     """Every flag of the command."""
-    flags = Arguments(prog="detect.py", description=__doc__)
+    flags = Arguments("detect.py", description=__doc__)
     add = flags.add_argument
     add("--weights", required=True, nargs="+", metavar="FILE",
         help="run folder, .pt, .safetensors, .weights; several work together")  # fmt: skip

@@ -164,7 +164,7 @@ def _path(options: argparse.Namespace, found: Format) -> Path:
 
 def _parser() -> Arguments:
     parser = Arguments(
-        prog="export_model.py",
+        "export_model.py",
         description="Writes weights for another runtime, folded and with decoding inside, and"
         " compares what it wrote with PyTorch.",
     )

@@ -110,7 +110,7 @@ def _write(path: Path, text: str) -> None:
 def parser() -> Arguments:
     """Every flag of the command."""
     flags = Arguments(
-        prog="gradient_paths.py",
+        "gradient_paths.py",
         description="Lengths, counts, timestamps and sources of gradient paths, by the definitions"
         " in docs/gradient-paths.md.",
     )

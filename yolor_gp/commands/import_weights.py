@@ -22,7 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         UserError: When IN cannot be read or OUT cannot be written.
     """
-    parser = Arguments(prog="import_weights", description=__doc__)
+    parser = Arguments("import_weights.py", description=__doc__)
     parser.add_argument(
         "source", metavar="IN", help="YOLOv5, YOLOv7, YOLOR, Darknet or own weights"
     )

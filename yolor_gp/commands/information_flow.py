@@ -91,7 +91,7 @@ def _advise(result: FlowResult, examined: Examined, folder: Path) -> list[str]:
 
 def _parser() -> Arguments:
     parser = Arguments(
-        prog="information_flow.py",
+        "information_flow.py",
         description="Probes every layer of a trained classifier or detector, and says how saturated"
         " it is, how alike layers are, and what part of the image each sees. Interrupted, it goes"
         " on where it was.",

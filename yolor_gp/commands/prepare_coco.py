@@ -56,7 +56,7 @@ def _fetch(folder: Path, problems: Sequence[str], mirror: str, keep: bool) -> No
 
 def _parser() -> Arguments:
     parser = Arguments(
-        prog="prepare_coco.py",
+        "prepare_coco.py",
         description="Checks a folder of COCO 2017: annotations counted, all images there, a sample"
         " decoded. Nothing is downloaded unless asked for.",
     )

@@ -33,7 +33,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> Arguments:
     parser = Arguments(
-        prog="report.py",
+        "report.py",
         description="Evaluates the best weights of runs and writes one HTML page that fetches"
         " nothing: curves, classes, best and worst images, data, provenance; of several runs also"
         " what distinguishes them.",

@@ -28,7 +28,7 @@ from yolor_gp.weights import read_model
 
 def parser() -> Arguments:
     """Every flag of the command."""
-    flags = Arguments(prog="summarize_model.py", description=__doc__)
+    flags = Arguments("summarize_model.py", description=__doc__)
     add = flags.add_argument
     add("models", nargs="*", help="model files, by path or shipped name")
     add("--size", type=whole_number(32), help="side of the image, px; 640, classifiers 256")

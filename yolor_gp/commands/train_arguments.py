@@ -23,7 +23,7 @@ def parse_train_arguments(arguments: Sequence[str] | None) -> TrainRequest:
 
 def _parser() -> Arguments:
     parser = Arguments(
-        prog="train.py",
+        "train.py",
         description="Train a detector with box and mask heads.",
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.HelpFormatter,

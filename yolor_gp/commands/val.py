@@ -142,7 +142,7 @@ def _write_txt(found: Validation, folder: Path) -> None:
 
 
 def _parser() -> Arguments:
-    parser = Arguments(prog="val.py", description="Box and mask AP of a network on a data set.")
+    parser = Arguments("val.py", description="Box and mask AP of a network on a data set.")
     add = parser.add_argument
     add("--weights", required=True, nargs="+", metavar="FILE",
         help="run folder, .pt, .safetensors, .weights; several work together")  # fmt: skip
