@@ -4,8 +4,10 @@ from pathlib import Path
 
 import pytest
 
-from yolor_gp.commands.demo import main
+from yolor_gp.commands.demo import main, next_steps
+from yolor_gp.commands.main import COMMANDS
 
+ROOT = Path(__file__).resolve().parents[2]
 DATA = "path: datasets/shapes\nshapes: {train: 24, val: 8, size: 64}\n"
 
 
@@ -23,3 +25,14 @@ def test_the_demo_trains_evaluates_and_draws(
     folder = tmp_path / "runs" / "demo" / "exp"
     assert (folder / "metrics.json").is_file()
     assert len(list((folder / "pictures").iterdir())) == 8
+
+
+def test_the_next_steps_are_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["scripts/demo.py"])
+    for step in next_steps("w.pt"):
+        python, program, *_ = step.split()
+        assert python == "python" and (ROOT / program).is_file()
+    monkeypatch.setattr("sys.argv", ["bin/yolor-gp"])
+    steps = [step.split() for step in next_steps("w.pt")]
+    assert all(program == "yolor-gp" and command in COMMANDS for program, command, *_ in steps)
+    assert ["val", "--weights", "w.pt"] in [words[1:4] for words in steps]

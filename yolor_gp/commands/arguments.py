@@ -24,11 +24,11 @@ _FLAG = re.compile(r"--?[A-Za-z]")
 
 
 def called(program: str) -> str:
-    """`train.py`, or as users of the installed package call it: `yolor-gp train`."""
+    """`scripts/report.py`, or as users of the installed package call it: `yolor-gp report`."""
     if Path(sys.argv[0]).stem != "yolor-gp":
         return program
     name, *rest = program.split()
-    return " ".join(["yolor-gp", name.removesuffix(".py").replace("_", "-"), *rest])
+    return " ".join(["yolor-gp", Path(name).stem.replace("_", "-"), *rest])
 
 
 class Arguments(argparse.ArgumentParser):

@@ -57,12 +57,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     found = json.loads(figures.read_text())
     print(f"\nbox AP {found['bbox']['AP']:.3f}, mask AP {found['segm']['AP']:.3f}"
           f" on the built-in validation images\npictures: {folder / 'pictures'}")  # fmt: skip
-    print("\nwhat next:")
-    for program, words in _NEXT:
-        print(f"  {_command(program)} {words.format(weights=weights)}")
+    print("\nwhat next:", *next_steps(weights), sep="\n  ")
     return code
 
 
-def _command(program: str) -> str:
-    name = program.rpartition("/")[2]
-    return f"python {program}" if called(name) == name else called(name)
+def next_steps(weights: str) -> list[str]:
+    """Commands to go on with, as in a checkout or of the installed package, and what they do."""
+    steps = []
+    for program, words in _NEXT:
+        command = called(program)
+        python = "python " if command == program else ""
+        steps.append(f"{python}{command} {words.format(weights=weights)}")
+    return steps
