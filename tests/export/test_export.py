@@ -23,7 +23,15 @@ from yolor_gp.detection.postprocess import postprocess
 from yolor_gp.errors import UserError
 from yolor_gp.export import formats
 from yolor_gp.export.exported import ExportedNetwork, is_exported, open_exported
-from yolor_gp.export.formats import Array, Format, find_format, format_of, register_format
+from yolor_gp.export.formats import (
+    Array,
+    Format,
+    Request,
+    Session,
+    find_format,
+    format_of,
+    register_format,
+)
 from yolor_gp.export.graph import Description, ExportGraph, describe
 from yolor_gp.export.proof import compare, latencies, pictures
 from yolor_gp.export.suppression import Suppression
@@ -207,6 +215,33 @@ def test_a_format_of_ones_own(
     assert f"batches of 1 at {SIZE} px only" in told  # such a format is fixed unasked
     assert "largest differences on 4 pictures" in told
     assert yolor_gp.load(out, device="cpu").image_size == (SIZE, SIZE)
+
+
+@pytest.mark.parametrize("can_be_dynamic", [True, False])
+@pytest.mark.parametrize("static", [True, False])
+def test_inputs_are_open_where_the_format_can_and_nobody_says_otherwise(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, can_be_dynamic: bool, static: bool
+) -> None:
+    asked: list[Request] = []
+
+    def write(request: Request) -> None:
+        asked.append(request)
+        request.path.write_bytes(b"graph")
+
+    def open_stub(path: Path) -> tuple[Description, Session]:
+        graph = asked[0].graph
+
+        def session(images: Array) -> list[Array]:
+            with torch.no_grad():
+                return [part.numpy() for part in graph(torch.from_numpy(images))]
+
+        return asked[0].description, session
+
+    stub = Format("stub", ".stub", ("float32",), write, open_stub, can_be_dynamic=can_be_dynamic)
+    monkeypatch.setitem(formats._formats.parts, "stub", stub)
+    words = ["--format", "stub", "--img", str(SIZE), "--out", str(tmp_path / "x.stub")]
+    assert main([str(TINY), *words, *["--static"][: int(static)]]) == 0
+    assert asked[0].description.is_dynamic == (can_be_dynamic and not static)
 
 
 def test_onnx(tmp_path: Path) -> None:
