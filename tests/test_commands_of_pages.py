@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests.test_docs import PAGES
-from yolor_gp.commands.main import COMMANDS
+from yolor_gp.commands.names import COMMANDS
 from yolor_gp.config.shipped import find_shipped
 
 _BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)

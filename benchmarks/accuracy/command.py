@@ -18,7 +18,7 @@ import importlib.util
 import io
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -108,18 +108,34 @@ def summary(dataset: DetectionDataset, mine: Sequence[Trained], others: Sequence
             columns["core seconds"] = [run.core_seconds for run in runs]
             means.append({key: statistics.mean(values) for key, values in columns.items()})
             cells = [_cell(key, values) for key, values in columns.items()]
-            rows.append(f"| {name}, {len(runs)} seeds | " + " | ".join(cells) + " |")
+            seeds = "1 seed" if len(runs) == 1 else f"{len(runs)} seeds"
+            rows.append(f"| {name}, {seeds} | " + " | ".join(cells) + " |")
     if others:
         ours, theirs = means
-        ratios = [f"{ours[key] / max(theirs[key], 1e-9):.2f}x" for key in ours]
+        ratios = [_ratio(ours[key], theirs[key]) for key in ours]
         rows.append("| ratio | " + " | ".join(ratios) + " |")
-        reached = [_share_to(run, theirs["box AP"]) for run in mine]
-        words = ", ".join(
-            "never" if share is None else f"{share * run.core_seconds:.0f} core s"
-            for share, run in zip(reached, mine, strict=True)
-        )
-        rows.append(f"\nThe peer's mean box AP was reached after: {words}.")
+        rows += ["", *_on_the_way(mine, theirs)]
     return "\n".join(rows)
+
+
+def _on_the_way(mine: Sequence[Trained], theirs: Mapping[str, float]) -> list[str]:
+    """Ours before the end: when it was as good as the peer, how good in half the peer's time."""
+    peer, time = theirs["box AP"], theirs["core seconds"]
+    reached = [_share_to(run, peer) for run in mine]
+    words = ", ".join(
+        "never" if share is None else f"{share * run.core_seconds:.0f} core s"
+        for share, run in zip(reached, mine, strict=True)
+    )
+    found = [_best_within(run, time / 2) for run in mine]
+    return [
+        f"The peer's mean box AP was reached after: {words}.",
+        f"In half the peer's mean core seconds: box AP {_cell('box AP', found)},"
+        f" {_ratio(statistics.mean(found), peer)}.",
+    ]
+
+
+def _ratio(ours: float, theirs: float) -> str:
+    return f"{ours / theirs:.2f}x" if theirs > 0 else "-"
 
 
 def _cell(key: str, values: Sequence[float]) -> str:
@@ -131,6 +147,13 @@ def _cell(key: str, values: Sequence[float]) -> str:
 def _share_to(run: Trained, figure: float) -> float | None:
     """The share of the training after which a validation found `figure`."""
     return next((share for share, found in run.curve if found >= figure), None)
+
+
+def _best_within(run: Trained, core_seconds: float) -> float:
+    """The best that validations in the first `core_seconds` of a training found."""
+    return max(
+        (found for share, found in run.curve if share * run.core_seconds <= core_seconds), default=0
+    )
 
 
 def _line(who: str, seed: int, run: Trained, found: dict[str, float]) -> str:

@@ -34,12 +34,18 @@ def test_figures_and_times_are_laid_out(tmp_path: Path, monkeypatch: pytest.Monk
     assert figures(dataset, whole)["box AP"] == pytest.approx(1)
     assert 0.3 < figures(dataset, half)["box AP"] < 0.7
     table = summary(dataset, [whole], [half])
-    assert "| yolor_gp, 1 seeds | 1.000 (1.000) |" in table
+    assert "| yolor_gp, 1 seed | 1.000 (1.000) |" in table
     assert "The peer's mean box AP was reached after: 75 core s." in table
+    assert "In half the peer's mean core seconds: box AP 0.200 (0.200)," in table
     assert "| 150 (150) | 100 (100) |" in table
     nothing = tmp_path / "none.json"
     nothing.write_text("[]")
-    assert figures(dataset, Trained(nothing, 1.0, 1.0, []))["box AP"] == 0
+    late = Trained(nothing, 1.0, 1.0, [])
+    assert figures(dataset, late)["box AP"] == 0
+    table = summary(dataset, [whole, whole], [late, late])
+    assert "| yolor_gp, 2 seeds |" in table
+    assert "| ratio | - | - | - | 150.00x | 100.00x |" in table
+    assert "box AP 0.000 (0.000 0.000), -." in table
 
 
 def test_parts_of_a_training_are_added_up(tmp_path: Path) -> None:

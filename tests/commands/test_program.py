@@ -7,7 +7,8 @@ import pytest
 
 from yolor_gp.commands import main as main_module
 from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.commands.main import COMMANDS, main
+from yolor_gp.commands.main import main
+from yolor_gp.commands.names import COMMANDS, as_called
 from yolor_gp.commands.program import exit_code, run
 from yolor_gp.engine.runs import new_run_folder
 from yolor_gp.errors import UserError
@@ -134,3 +135,25 @@ def test_a_command_is_named_as_it_was_called(
     assert capsys.readouterr().err.startswith("yolor-gp train: --evolve: ")
     assert main(["classify", "train", "--x"]) == 2
     assert "see yolor-gp classify train --help" in capsys.readouterr().err
+
+
+def test_commands_in_sentences_are_named_as_they_are_called(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "see summarize_model.py --list, python train.py, scripts/report.py or my/val.py"
+    monkeypatch.setattr("sys.argv", ["train.py"])
+    assert as_called(text) == text
+    monkeypatch.setattr("sys.argv", ["bin/yolor-gp"])
+    assert as_called(text) == (
+        "see yolor-gp summarize-model --list, yolor-gp train, yolor-gp report or my/val.py"
+    )
+    assert as_called("scripts/benchmark.py") == "scripts/benchmark.py"  # not installed
+    with pytest.raises(SystemExit):
+        main(["detect", "--help"])
+    assert "what yolor-gp val --store-thresholds stored" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    assert main(["summarize-model", "no-such-model"]) == 2
+    assert "yolor-gp summarize-model --list" in capsys.readouterr().err
+    assert main(["detect", "--visualize"]) == 2
+    assert "use yolor-gp gradient-paths to see" in capsys.readouterr().err

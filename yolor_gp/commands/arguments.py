@@ -7,10 +7,10 @@ import math
 import re
 import sys
 from collections.abc import Callable, Sequence
-from pathlib import Path
 from typing import Any, NoReturn
 
 from yolor_gp.commands.known_flags import known_answer, same_flag
+from yolor_gp.commands.names import as_called, called
 from yolor_gp.config.run_settings import SMALLEST_SIDE
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
@@ -21,14 +21,6 @@ _ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")
 """`epochs=100`, as some programs take their arguments."""
 
 _FLAG = re.compile(r"--?[A-Za-z]")
-
-
-def called(program: str) -> str:
-    """`scripts/report.py`, or as users of the installed package call it: `yolor-gp report`."""
-    if Path(sys.argv[0]).stem != "yolor-gp":
-        return program
-    name, *rest = program.split()
-    return " ".join(["yolor-gp", Path(name).stem.replace("_", "-"), *rest])
 
 
 class Arguments(argparse.ArgumentParser):
@@ -66,6 +58,10 @@ class Arguments(argparse.ArgumentParser):
         options = self.parse_args(words)
         load_plugins(vars(options).pop("plugins", ()))
         return options
+
+    def format_help(self) -> str:
+        """As argparse formats it, with commands named as the user calls them."""
+        return as_called(super().format_help())
 
     def error(self, message: str) -> NoReturn:
         """What argparse calls: raises instead of printing the usage and leaving.

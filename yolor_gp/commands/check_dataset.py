@@ -10,6 +10,7 @@ from tqdm import tqdm
 
 from yolor_gp.check import check_dataset
 from yolor_gp.commands.arguments import Arguments, whole_number
+from yolor_gp.commands.names import as_called
 from yolor_gp.config.data_config import DataConfig, load_data_config
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
@@ -67,7 +68,8 @@ def _anchors(config: DataConfig, model: str, image_size: int) -> str:
     table = open_dataset(config, "train", image_size=image_size).table
     reached = anchor_recall(spec, table, image_size, LossConfig().anchor_threshold)
     hint = "" if reached >= POOR_FIT else "; train.py makes better ones by itself (--anchors)"
-    return f"anchors of {spec.name} reach {reached:.1%} of the boxes at {image_size} px{hint}"
+    size = f"{image_size} px"
+    return f"anchors of {spec.name} reach {reached:.1%} of the boxes at {size}{as_called(hint)}"
 
 
 def _draw(report: Report, file: Path) -> list[Path]:

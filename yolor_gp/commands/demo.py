@@ -6,16 +6,17 @@ import json
 from collections.abc import Sequence
 
 from yolor_gp.commands import detect, train, val
-from yolor_gp.commands.arguments import Arguments, called
+from yolor_gp.commands.arguments import Arguments
+from yolor_gp.commands.names import as_called
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.engine.checkpoints.checkpointer import BEST
 from yolor_gp.engine.runs import new_run_folder
 
 _NEXT = (
-    ("train.py", "--cfg yolor-elan-s --data YOUR.yaml --img 640   train on your own images"),
-    ("val.py", "--weights {weights}   evaluate again"),
-    ("detect.py", "--weights {weights} --source IMAGE_OR_VIDEO   detect"),
-    ("scripts/check_dataset.py", "YOUR.yaml   find what is wrong with your data"),
+    "python train.py --cfg yolor-elan-s --data YOUR.yaml --img 640   train on your own images",
+    "python val.py --weights {weights}   evaluate again",
+    "python detect.py --weights {weights} --source IMAGE_OR_VIDEO   detect",
+    "python scripts/check_dataset.py YOUR.yaml   find what is wrong with your data",
 )
 
 
@@ -63,9 +64,4 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def next_steps(weights: str) -> list[str]:
     """Commands to go on with, as in a checkout or of the installed package, and what they do."""
-    steps = []
-    for program, words in _NEXT:
-        command = called(program)
-        python = "python " if command == program else ""
-        steps.append(f"{python}{command} {words.format(weights=weights)}")
-    return steps
+    return [as_called(step).format(weights=weights) for step in _NEXT]

@@ -6,28 +6,10 @@ import importlib
 import sys
 from collections.abc import Sequence
 
+from yolor_gp.commands.names import COMMANDS
 from yolor_gp.commands.program import exit_code
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
-
-COMMANDS = {
-    "train": "train a network on a data set",
-    "val": "box and mask AP of a network on a data set",
-    "report": "what runs have learned and where they fail, as one page",
-    "detect": "find and draw objects in images, videos, cameras and streams",
-    "classify": "train, evaluate and use classifiers",
-    "summarize-model": "layers, parameters and FLOPs of a model file",
-    "import-weights": "convert official checkpoints",
-    "export-model": "write weights for another runtime, and prove them",
-    "gradient-paths": "gradient path analysis of a model file",
-    "information-flow": "which layers of a trained network do the work",
-    "ablation": "train and lay out a table of the papers",
-    "prepare-coco": "check, and fetch when told to, COCO 2017",
-    "check-dataset": "find what is wrong with a data set",
-    "convert-dataset": "write a data set in another format, or divide it",
-    "demo": "train, evaluate and draw on the built-in data set",
-}
-"""Every command and what it does; `x-y` stands in `commands/x_y.py`."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

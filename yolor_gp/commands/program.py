@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import NoReturn, TypeAlias
 
+from yolor_gp.commands.names import as_called
 from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
 from yolor_gp.process.allocator import keep_freed_memory
 from yolor_gp.process.opencv import silence_opencv
@@ -46,7 +47,7 @@ def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
         return main(arguments)
     except UserError as error:
         for problem in error.problems:
-            print(problem, file=sys.stderr)
+            print(as_called(problem), file=sys.stderr)
         return BAD_INPUT
     except LostPeerError as error:
         print(error, file=sys.stderr, flush=True)
