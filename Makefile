@@ -16,6 +16,9 @@ PYTHON := $(shell for python in python3.11 python3.12 python3.13 python3; do \
 	&& echo $$python && break; done)
 endif
 
+# Empty is unset: programs that tests start need not compile the package each time.
+export PYTHONDONTWRITEBYTECODE :=
+
 .PHONY: install demo test test-all test-ddp test-gpu check lint types site clean
 
 install: $(STAMP)
