@@ -16,6 +16,7 @@ from yolor_gp.config.run_config import load_recipe, make_run_config, run_config_
 from yolor_gp.config.train_config import TrainConfig, load_train_config
 from yolor_gp.detection.auto_recipe import Situation, choose_recipe, situation_of, usual_batch
 from yolor_gp.detection.chosen_recipe import with_recipe
+from yolor_gp.engine.budget import _epochs_of
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.requests import seconds_of
 from yolor_gp.engine.schedule import Schedule
@@ -183,3 +184,13 @@ def test_a_run_keeps_to_its_time(tmp_path: Path, hyp: str) -> None:
     assert 1 <= epochs[0] < epochs[1]
     recipe = load_train_config(runs[1].folder / "recipe.yaml")
     assert recipe.schedule.epochs == epochs[1]
+
+
+def test_validations_take_their_share_of_the_time() -> None:
+    def fitting(seconds: float, validations: int) -> int:
+        return _epochs_of(seconds, epoch=10, validation=5, validations=validations)
+
+    assert fitting(1500, 20) == 140  # twenty of them take 100 s
+    assert fitting(150, 20) == 10  # one an epoch, not the twenty of a longer run
+    assert fitting(150, 300) == 10
+    assert fitting(1, 20) == 1

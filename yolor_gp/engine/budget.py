@@ -64,12 +64,25 @@ def epochs_within(
 ) -> int:
     """The number of epochs, at least 1, that `seconds` are enough for.
 
+    validations: at most so many, and one an epoch.
     The steps are made on a copy of the network; its weights and all random numbers stay as they
     are. Every process gets the figure of the slowest.
     """
     step = max(context.gather(step_seconds(task, precision, device)))
-    validating = validations * validation_batches * step * _VALIDATION_SHARE
-    return max(int((seconds - validating) / (len(task.loader) * step)), 1)
+    return _epochs_of(
+        seconds,
+        epoch=len(task.loader) * step,
+        validation=validation_batches * step * _VALIDATION_SHARE,
+        validations=validations,
+    )
+
+
+def _epochs_of(seconds: float, *, epoch: float, validation: float, validations: int) -> int:
+    """How many epochs fit, of so many seconds each, with at most one validation after each."""
+    validated = seconds / (epoch + validation)
+    if validated > validations:
+        return max(int((seconds - validations * validation) / epoch), 1)
+    return max(int(validated), 1)
 
 
 def step_seconds(task: Task, precision: Precision, device: torch.device) -> float:
