@@ -201,6 +201,27 @@ def _yolo() -> Iterator[BadInput]:
     yield case("a folder without images", "", "no pictures found", image=False)
 
 
+def _folders() -> Iterator[BadInput]:
+    def case(what: str, prepare: Callable[[Path], None], *answer: str) -> BadInput:
+        words = ("--cfg", "yolor-elan-n", "--data", "export")
+        return BadInput("data YAML", what, "train", words, answer, prepare)
+
+    def yolo(root: Path) -> None:
+        for kind in ("images", "labels"):
+            (root / "export" / kind).mkdir(parents=True)
+
+    def one_part(root: Path) -> None:
+        (root / "export").mkdir()
+        write_coco(root / "export")
+        for name in ("data.yaml", "val.json"):
+            (root / "export" / name).unlink()
+
+    yield case("a folder without labels", lambda root: (root / "export").mkdir(),
+               "export: no data YAML lies there, nor labels")  # fmt: skip
+    yield case("a folder of YOLO labels without class names", yolo, "put a classes.txt there")
+    yield case("an export that is not divided", one_part, "export: 'val' is missing; divide it")
+
+
 def _data_yaml() -> Iterator[BadInput]:
     def case(what: str, text: str, *answer: str) -> BadInput:
         words = ("--cfg", "yolor-elan-n", "--data", "bad.yaml")
@@ -209,6 +230,7 @@ def _data_yaml() -> Iterator[BadInput]:
     yield BadInput("data YAML", "no such file or name", "train",
                    ("--cfg", "yolor-elan-n", "--data", "shape"),
                    ("did you mean 'shapes'",), nothing)  # fmt: skip
+    yield from _folders()
     yield case("not YAML", "train: [a, b", "bad.yaml:", "not valid YAML")
     yield case("a tab", "train:\n\t- a", "bad.yaml:2: not valid YAML")
     yield case("a list instead of keys", "- a\n- b", "bad.yaml:1", "found list")

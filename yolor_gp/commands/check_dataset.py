@@ -28,7 +28,7 @@ def parser() -> Arguments:
     """Every flag of the command."""
     flags = Arguments("check_dataset.py", description=__doc__)
     add = flags.add_argument
-    add("data", help="data YAML, the name of a shipped one, or a folder of labelled images")
+    add("data", help="data YAML, shipped name, a tool's export, or images in folders of classes")
     add("--json", metavar="FILE", help="also write every finding and the counts as JSON")
     add("--picture", metavar="FILE.png", help="also draw class and size histograms, one per split")
     add("--most", type=whole_number(1), default=5, help="findings shown of each kind")

@@ -14,7 +14,7 @@ import numpy as np
 from tqdm import tqdm
 
 from yolor_gp.commands.arguments import Arguments, one_of, whole_number
-from yolor_gp.config.data_config import DataConfig, Split, load_data_config
+from yolor_gp.config.data_config import Split, load_data_config
 from yolor_gp.data.convert.divide import alike_groups, divided, picture_hash
 from yolor_gp.data.convert.write import WRITERS, Picture, Target, data_yaml
 from yolor_gp.data.datasets import open_dataset
@@ -28,7 +28,7 @@ def parser() -> Arguments:
     """Every flag of the command."""
     flags = Arguments("convert_dataset.py", description=__doc__)
     add = flags.add_argument
-    add("data", help="data YAML, or a folder as LabelMe or a Pascal VOC tool leaves it")
+    add("data", help="data YAML, shipped name, or a folder as a labelling tool exports it")
     add("--to", required=True, type=one_of(*WRITERS), help=", ".join(WRITERS))
     add("--out", required=True, metavar="FOLDER", help="a new or empty folder")
     add("--split", metavar="80/10/10", help="pool all images, and divide them for train/val[/test]")
@@ -91,7 +91,7 @@ def _shares(text: str) -> list[float]:
 
 
 def _read(source: str, lost: Counter[str]) -> tuple[tuple[str, ...], dict[str, list[Picture]]]:
-    config = _of_folder(Path(source)) if Path(source).is_dir() else load_data_config(source)
+    config = load_data_config(source)
     parts: dict[str, list[Picture]] = {}
     names: tuple[str, ...] = ()
     taken: set[str] = set()
@@ -109,23 +109,6 @@ def _read(source: str, lost: Counter[str]) -> tuple[tuple[str, ...], dict[str, l
             size, instances = dataset.original_size(index), dataset.instances(index)
             parts[split].append(Picture(path, _free_name(path, taken), size, instances))
     return names, parts
-
-
-def _of_folder(folder: Path) -> DataConfig:
-    """A folder as a labelling tool leaves it, told by the files in it.
-
-    Raises:
-        UserError: When neither Pascal VOC's nor LabelMe's files are in it.
-    """
-    if any(folder.glob("*.xml")) or (folder / "Annotations").is_dir():
-        form = "voc"
-    elif any(folder.glob("*.json")):
-        form = "labelme"
-    else:
-        raise UserError(
-            f"{folder}: neither Pascal VOC's XML nor LabelMe's JSON files; name a data YAML"
-        )
-    return DataConfig(folder, form, folder, (folder.absolute(),), (), (), {}, ())
 
 
 def _free_name(path: Path, taken: set[str]) -> str:

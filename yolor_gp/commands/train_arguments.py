@@ -30,7 +30,11 @@ def _parser() -> Arguments:
     )
     add = parser.add_argument
     add("--cfg", metavar="MODEL", help="model file or shipped name (yolor-csp, ...)")
-    add("--data", metavar="DATA", help="data YAML or shipped name (default: shapes)")
+    add(
+        "--data",
+        metavar="DATA",
+        help="data YAML, shipped name or a tool's export (default: shapes)",
+    )
     add(
         "--hyp",
         metavar="RECIPE",

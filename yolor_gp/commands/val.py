@@ -147,7 +147,7 @@ def _parser() -> Arguments:
     add("--weights", required=True, nargs="+", metavar="FILE",
         help="run folder, .pt, .safetensors, .weights; several work together")  # fmt: skip
     add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
-    add("--data", default="shapes", help="data YAML or shipped name")
+    add("--data", default="shapes", help="data YAML, shipped name or a tool's export")
     add_image_size(parser, "none: that of training, else 640")
     add("--batch-size", type=whole_number(1), default=16, help="images over all processes")
     add("--device", default="auto", help="auto, cpu, cuda or a GPU number")

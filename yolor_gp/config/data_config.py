@@ -27,11 +27,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+import yaml
 from pydantic import Field
 
+from yolor_gp.config.data_folder import is_folder, keys_of_folder, yaml_in
 from yolor_gp.config.shipped import find_shipped
 from yolor_gp.config.validate import Settings, validate
-from yolor_gp.config.yaml_source import Node, load_yaml
+from yolor_gp.config.yaml_source import Node, load_yaml, parse_yaml
 from yolor_gp.errors import UserError, raise_problems
 
 Split = Literal["train", "val", "test"]
@@ -121,24 +123,31 @@ class DataConfig:
         """
         sources: tuple[Path, ...] = getattr(self, split)
         if not sources and self.form != "shapes":
-            raise UserError(f"{self.file}: '{split}' is missing; name the folder of its images")
+            hint = "name the folder of its images"
+            if self.file.is_dir():
+                hint = (
+                    f"divide it: scripts/convert_dataset.py {self.file} --to coco --out NEW"
+                    " --split 80/20"
+                )
+            raise UserError(f"{self.file}: '{split}' is missing; {hint}")
         return sources
 
 
 def load_data_config(path: str | Path, directory: str | Path | None = None) -> DataConfig:
-    """Read a data YAML by path or shipped name (`shapes`).
+    """Read a data YAML by path or shipped name (`shapes`), or a folder without one.
 
+    A folder is read as `data_folder` says; the configuration's `file` is then the folder.
     directory: used instead of the file's own `path`. A relative `path` is relative to the YAML's
     folder, but for built-in shapes, which are written, relative to the current directory.
 
     Raises:
         UserError: With one line per problem, naming file and line.
     """
-    file = find_shipped("data", path)
-    node = load_yaml(file)
+    file, node = _read(path)
     settings = validate(_with_text_names(node), _DataFile)
     form = _form(settings, node, file)
-    base = Path.cwd() if form == "shapes" else file.resolve().parent
+    base = Path.cwd() if form == "shapes" else file.resolve()
+    base = base if base.is_dir() else base.parent
     root = Path(directory).absolute() if directory is not None else base / settings.path
     wants_names = form == "yolo" or (form not in FORMS and settings.names is not None)
     names = _class_names(settings, node, file) if wants_names else ()
@@ -154,6 +163,26 @@ def load_data_config(path: str | Path, directory: str | Path | None = None) -> D
         names=names,
         shapes=settings.shapes,
         slice=settings.slice,
+    )
+
+
+def _read(named: str | Path) -> tuple[Path, Node]:
+    """The YAML and what it says, or a folder and what a YAML in it would say.
+
+    Raises:
+        UserError: When there is no such file, or nothing known in the folder.
+    """
+    if not is_folder(named):
+        file = find_shipped("data", named)
+        return file, load_yaml(file)
+    folder = Path(named)
+    if (inside := yaml_in(folder)) is not None:
+        return inside, load_yaml(inside)
+    if keys := keys_of_folder(folder):
+        return folder, parse_yaml(yaml.safe_dump(keys), str(folder))
+    raise UserError(
+        f"{folder}: no data YAML lies there, nor labels as COCO JSON, Pascal VOC, LabelMe or YOLO"
+        " text; put a data.yaml there (docs/data.md)"
     )
 
 
