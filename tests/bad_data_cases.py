@@ -216,6 +216,9 @@ def _folders() -> Iterator[BadInput]:
         for name in ("data.yaml", "val.json"):
             (root / "export" / name).unlink()
 
+    yield BadInput("data YAML", "the labels themselves", "train",
+                   ("--cfg", "yolor-elan-n", "--data", "train.json"),
+                   ("train.json: labels, not a data YAML",), write_coco)  # fmt: skip
     yield case("a folder without labels", lambda root: (root / "export").mkdir(),
                "export: no data YAML lies there, nor labels")  # fmt: skip
     yield case("a folder of YOLO labels without class names", yolo, "put a classes.txt there")

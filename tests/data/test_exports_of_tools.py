@@ -208,7 +208,25 @@ def test_what_cannot_be_told(written: Path, tmp_path: Path) -> None:
 def test_a_folder_of_classes_is_none_of_detection(tmp_path: Path) -> None:
     for part in ("train", "val"):
         (tmp_path / part / "cat").mkdir(parents=True)
+        (tmp_path / part / "labels.txt").write_text("cat")
     assert keys_of_folder(tmp_path) == {}
+    (tmp_path / "a.json").write_text("")
+    assert keys_of_folder(tmp_path) == {}
+
+
+def test_what_cannot_be_read(
+    written: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "a.json").write_bytes(b'{"images": [{"file_name": "\\x"}]}')
+    assert keys_of_folder(tmp_path)["annotations"] == {"train": "a.json"}  # its reader will tell
+    roboflow_coco(written, tmp_path)
+
+    def refused(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "iterdir", refused)
+    with pytest.raises(UserError, match=r"cannot be read \(Permission denied\)"):
+        keys_of_folder(tmp_path)
 
 
 def test_a_shipped_name_is_meant_before_a_folder_of_that_name(

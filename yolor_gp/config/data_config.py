@@ -174,6 +174,11 @@ def _read(named: str | Path) -> tuple[Path, Node]:
     """
     if not is_folder(named):
         file = find_shipped("data", named)
+        if file.suffix == ".json":
+            raise UserError(
+                f"{file}: labels, not a data YAML; name the folder of labels and pictures, or write"
+                " a data.yaml (docs/data.md)"
+            )
         return file, load_yaml(file)
     folder = Path(named)
     if (inside := yaml_in(folder)) is not None:

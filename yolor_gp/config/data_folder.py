@@ -14,6 +14,8 @@ such word is one part, train.
 
 from __future__ import annotations
 
+import glob
+import itertools
 import json
 import mmap
 import re
@@ -34,7 +36,7 @@ _FILE_NAME = re.compile(rb'"file_name"\s*:\s*("(?:[^"\\]|\\.)*")')
 _SHAPES = re.compile(rb'"shapes"\s*:')
 _NAMES = ("classes.txt", "obj.names", "labels/classes.txt")
 _FEW = 8
-"""JSON files of a folder that are looked into."""
+"""Files of a folder that are looked into to tell what they are."""
 
 
 def is_folder(named: str | Path) -> bool:
@@ -58,9 +60,14 @@ def keys_of_folder(folder: Path) -> dict[str, Any]:
     Paths are relative to the folder.
 
     Raises:
-        UserError: When what lies there can be read in two ways, or has no class names.
+        UserError: When what lies there can be read in two ways, has no class names, or cannot be
+            read at all.
     """
-    return next((keys for read in (_coco, _voc, _labelme, _yolo) if (keys := read(folder))), {})
+    readers = (_coco, _voc, _labelme, _yolo)
+    try:
+        return next((keys for read in readers if (keys := read(folder))), {})
+    except OSError as error:
+        raise UserError(f"{error.filename}: cannot be read ({error.strerror})") from None
 
 
 def _coco(folder: Path) -> dict[str, Any]:
@@ -85,7 +92,15 @@ def _coco_files(folder: Path) -> list[tuple[Path, str]]:
     candidates = [file for place in dict.fromkeys(places) for file in _few_json(place)]
     objects = [file for file in candidates if file.stem.startswith("instances")]
     found = [(file, _first(_FILE_NAME, file)) for file in objects or candidates]
-    return [(file, json.loads(first)) for file, first in found if first]
+    return [(file, _text(first)) for file, first in found if first]
+
+
+def _text(quoted: bytes) -> str:
+    """What a JSON string says; "" where it is none, which reading the labels will tell."""
+    try:
+        return str(json.loads(quoted))
+    except ValueError:
+        return ""
 
 
 def _few_json(folder: Path) -> list[Path]:
@@ -138,8 +153,8 @@ def _yolo(folder: Path) -> dict[str, Any]:
             f"{folder}: YOLO labels without the names of their classes; put a classes.txt there,"
             " a name a line, or a data.yaml"
         )
-    names = [line.strip() for line in file.read_text(encoding="utf-8-sig").splitlines()]
-    names = [name for name in names if name]
+    text = file.read_text(encoding="utf-8-sig", errors="replace")
+    names = [line.strip() for line in text.splitlines() if line.strip()]
     repeated = sorted({name for name in names if names.count(name) > 1})
     if repeated or not names:
         what = f"the class name '{repeated[0]}' is given twice" if repeated else "is empty"
@@ -155,13 +170,19 @@ def _yolo_parts(folder: Path) -> dict[str, str]:
     nested = {
         part: f"{place.name}/images" if (place / "images").is_dir() else place.name
         for part, place in _part_folders(folder)
-        if (place / "labels").is_dir() or any(place.glob("*.txt"))
+        if (place / "labels").is_dir() or _labels_beside(place)
     }
     if nested:
         return nested
     if (folder / "obj_train_data").is_dir():
         return {"train": "obj_train_data"}
     return {"train": "."} if any((folder / name).is_file() for name in _NAMES) else {}
+
+
+def _labels_beside(folder: Path) -> bool:
+    """Whether a text file has a picture of its name beside it."""
+    texts = itertools.islice(folder.glob("*.txt"), _FEW)
+    return any(len(list(folder.glob(f"{glob.escape(text.stem)}.*"))) > 1 for text in texts)
 
 
 def _part_folders(folder: Path) -> list[tuple[str, Path]]:
