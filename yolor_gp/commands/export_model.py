@@ -25,6 +25,7 @@ from yolor_gp.model import Model, load_detector
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.plan import check_image_size
 from yolor_gp.ops.image_size import ImageSize
+from yolor_gp.process.load import busy_words
 from yolor_gp.structures.eval_result import EvalResult
 
 CLOSE = 1e-3
@@ -98,7 +99,8 @@ def _differs(
         differences = compare(graph, exported, images)
         ours, theirs = latencies(lambda: graph(given), lambda: exported(given))
     print(f"largest differences on {len(images)} pictures: {differences}")
-    print(f"one picture at {size} px: PyTorch {ours:.1f} ms, {options.format} {theirs:.1f} ms")
+    times = f"PyTorch {ours:.1f} ms, {options.format} {theirs:.1f} ms{busy_words()}"
+    print(f"one picture at {size} px: {times}")
     is_far = differences.largest > CLOSE or differences.lost > 0
     return options.precision == "float32" and is_far
 
