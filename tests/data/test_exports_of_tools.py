@@ -182,6 +182,25 @@ def test_one_part_is_divided_as_the_answer_says(written: Path, tmp_path: Path) -
     assert [len(open_dataset(config, part, image_size=64)) for part in ("train", "val")] == [4, 1]
 
 
+def test_captions_and_pictures_of_the_same_name(tmp_path: Path) -> None:
+    """Of several JSON files those of objects; each part's pictures, though all are called 0.png."""
+    (tmp_path / "annotations").mkdir()
+    for name in ("Train", "Validation"):
+        (tmp_path / "images" / name).mkdir(parents=True)
+        (tmp_path / "images" / name / "0.png").touch()
+        for kind in ("captions", "instances", "person_keypoints"):
+            file = tmp_path / "annotations" / f"{kind}_{name}.json"
+            file.write_text(json.dumps({"images": [{"file_name": "0.png"}]}))
+    assert keys_of_folder(tmp_path) == {
+        "train": "images/Train",
+        "val": "images/Validation",
+        "annotations": {
+            "train": "annotations/instances_Train.json",
+            "val": "annotations/instances_Validation.json",
+        },
+    }
+
+
 def test_what_cannot_be_told(written: Path, tmp_path: Path) -> None:
     def answer() -> str:
         with pytest.raises(UserError) as caught:
