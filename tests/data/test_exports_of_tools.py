@@ -212,9 +212,9 @@ def test_what_cannot_be_told(written: Path, tmp_path: Path) -> None:
     copy(written / "yolo/labels", tmp_path / "labels")
     assert answer().startswith("HERE: YOLO labels without the names of their classes")
     (tmp_path / "classes.txt").write_text("bar\nbar\n")
-    assert answer() == (
-        "HERE/classes.txt: the class name 'bar' is given twice; expected a name a line"
-    )
+    assert answer() == ("HERE/classes.txt:2: the class name 'bar' is given twice")
+    (tmp_path / "classes.txt").write_text("bar\n\nring\n")
+    assert answer().startswith("HERE/classes.txt:2: an empty line; labels count lines")
     (tmp_path / "classes.txt").write_text("\n")
     assert answer() == "HERE/classes.txt: is empty; expected a name a line"
     for name in ("a.json", "b.json"):
@@ -222,6 +222,31 @@ def test_what_cannot_be_told(written: Path, tmp_path: Path) -> None:
     assert answer() == (
         "HERE: a.json and b.json are both of part 'train'; name one of them in a data.yaml"
     )
+
+
+def test_every_folder_of_a_part_counts(written: Path, tmp_path: Path) -> None:
+    voc_by_part(written, tmp_path / "voc")
+    (tmp_path / "voc" / "valid").rename(tmp_path / "voc" / "train-more")
+    assert keys_of_folder(tmp_path / "voc") == {"format": "voc", "train": ["train", "train-more"]}
+    yolo_by_part(written, tmp_path / "yolo")
+    (tmp_path / "yolo" / "valid").rename(tmp_path / "yolo" / "train-more")
+    config = load_data_config(tmp_path / "yolo")
+    assert len(open_dataset(config, "train", image_size=64)) == sum(PARTS.values())
+
+
+def test_labels_in_two_places_are_not_chosen_between(written: Path, tmp_path: Path) -> None:
+    voc_by_part(written, tmp_path)
+    copy(written / "voc/val/Annotations", tmp_path)
+    with pytest.raises(UserError, match="labels lie here and in train; name the folders"):
+        keys_of_folder(tmp_path)
+
+
+def test_labels_that_would_not_be_found_are_no_data_set(written: Path, tmp_path: Path) -> None:
+    """Pictures in `train`, labels in `train/labels`: read as YOLO, nothing would have objects."""
+    copy(written / "yolo/images/train", tmp_path / "train")
+    copy(written / "yolo/labels/train", tmp_path / "train" / "labels")
+    (tmp_path / "classes.txt").write_text("\n".join(NAMES))
+    assert keys_of_folder(tmp_path) == {}
 
 
 def test_a_folder_of_classes_is_none_of_detection(tmp_path: Path) -> None:

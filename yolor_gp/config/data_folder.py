@@ -19,7 +19,7 @@ import itertools
 import json
 import mmap
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -136,11 +136,21 @@ def _labelme(folder: Path) -> dict[str, Any]:
 def _with_parts(
     folder: Path, holds: Callable[[Path], bool], keys: dict[str, Any]
 ) -> dict[str, Any]:
-    """The keys, and the folder itself or those inside it that are parts, where labels are."""
-    if holds(folder):
-        return {**keys, "train": "."}
-    parts = {part: place.name for part, place in _part_folders(folder) if holds(place)}
-    return {**keys, **parts} if parts else {}
+    """The keys, and the folder itself or those inside it that are parts, where labels are.
+
+    Raises:
+        UserError: When they are in both.
+    """
+    parts = _grouped((part, place.name) for part, place in _part_folders(folder) if holds(place))
+    if not holds(folder):
+        return {**keys, **parts} if parts else {}
+    if parts:
+        inside = next(iter(parts.values()))[0]
+        raise UserError(
+            f"{folder}: labels lie here and in {inside}; name the folders of each part in a"
+            " data.yaml"
+        )
+    return {**keys, "train": "."}
 
 
 def _yolo(folder: Path) -> dict[str, Any]:
@@ -153,30 +163,55 @@ def _yolo(folder: Path) -> dict[str, Any]:
             f"{folder}: YOLO labels without the names of their classes; put a classes.txt there,"
             " a name a line, or a data.yaml"
         )
+    return {**parts, "names": _class_names(file)}
+
+
+def _class_names(file: Path) -> list[str]:
+    """A name a line, its number the line's; empty lines at the end do not count.
+
+    Raises:
+        UserError: When a line is empty, or a name is given twice.
+    """
     text = file.read_text(encoding="utf-8-sig", errors="replace")
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    repeated = sorted({name for name in names if names.count(name) > 1})
-    if repeated or not names:
-        what = f"the class name '{repeated[0]}' is given twice" if repeated else "is empty"
-        raise UserError(f"{file}: {what}; expected a name a line")
-    return {**parts, "names": names}
+    names = [line.strip() for line in text.rstrip().splitlines()]
+    if not names:
+        raise UserError(f"{file}: is empty; expected a name a line")
+    for number, name in enumerate(names, 1):
+        if not name:
+            raise UserError(f"{file}:{number}: an empty line; labels count lines, name the class")
+        if name in names[: number - 1]:
+            raise UserError(f"{file}:{number}: the class name '{name}' is given twice")
+    return names
 
 
-def _yolo_parts(folder: Path) -> dict[str, str]:
+def _yolo_parts(folder: Path) -> dict[str, Any]:
+    """The folders of pictures, by part; where labels are found is `yolo_txt.label_path`'s rule."""
     images = folder / "images"
     if (folder / "labels").is_dir() and images.is_dir():
-        parts = {part: f"images/{place.name}" for part, place in _part_folders(images)}
+        parts = _grouped((part, f"images/{place.name}") for part, place in _part_folders(images))
         return parts or {"train": "images"}
-    nested = {
-        part: f"{place.name}/images" if (place / "images").is_dir() else place.name
-        for part, place in _part_folders(folder)
-        if (place / "labels").is_dir() or _labels_beside(place)
-    }
+    pictures = ((part, _yolo_pictures(place)) for part, place in _part_folders(folder))
+    nested = _grouped((part, _inside(folder, place)) for part, place in pictures if place)
     if nested:
         return nested
     if (folder / "obj_train_data").is_dir():
         return {"train": "obj_train_data"}
-    return {"train": "."} if any((folder / name).is_file() for name in _NAMES) else {}
+    return {"train": "."} if _labels_beside(folder) else {}
+
+
+def _yolo_pictures(part: Path) -> Path | None:
+    """The pictures of a part that has its labels in `labels` or beside them."""
+    if (part / "images").is_dir() and (part / "labels").is_dir():
+        return part / "images"
+    return part if _labels_beside(part) else None
+
+
+def _grouped(found: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """Part -> all its folders."""
+    parts: dict[str, list[str]] = {}
+    for part, folder in found:
+        parts.setdefault(part, []).append(folder)
+    return parts
 
 
 def _labels_beside(folder: Path) -> bool:
