@@ -201,6 +201,15 @@ def test_captions_and_pictures_of_the_same_name(tmp_path: Path) -> None:
     }
 
 
+def test_among_many_files_that_which_says_annotations(written: Path, tmp_path: Path) -> None:
+    """Thousands may lie there, one a picture: they are not all looked into."""
+    roboflow_coco(written, tmp_path)
+    for number in range(9):
+        labels = tmp_path / "train" / "_annotations.coco.json"
+        shutil.copy(labels, tmp_path / "train" / f"{number}.json")
+    assert keys_of_folder(tmp_path)["annotations"]["train"] == "train/_annotations.coco.json"
+
+
 def test_what_cannot_be_told(written: Path, tmp_path: Path) -> None:
     def answer() -> str:
         with pytest.raises(UserError) as caught:
