@@ -56,7 +56,7 @@ class TerminalReport:
         self._is_terminal = sys.stderr.isatty() and _log.isEnabledFor(logging.INFO)
         self._start = self._last_line = time.monotonic()
         self._first_position: int | None = None
-        self._figures = ""
+        self._last_figures = ""
 
     def batch(self, progress: Progress, report: StepReport, optimizer: Optimizer) -> None:
         """Show the mean losses of the epoch so far, and the time left."""
@@ -70,7 +70,7 @@ class TerminalReport:
                 self._bar = tqdm(total=self._steps, initial=progress.step - report.batches)
             self._bar.set_description_str(title)
             self._bar.set_postfix_str(
-                f"{losses}{self._figures}, all: {self._left(position)}", refresh=False
+                f"{losses}{self._last_figures}, all: {self._left(position)}", refresh=False
             )
             self._bar.update(report.batches)
         elif time.monotonic() - self._last_line > _SECONDS_BETWEEN_LINES:
@@ -95,14 +95,16 @@ class TerminalReport:
             for name, value in row.items()
             if name.startswith("train/")
         )
+        figures = ""
         if evaluation is not None:
             shown = {name: evaluation.figures[name] for name in list(evaluation.figures)[:4]}
-            self._figures = "".join(f", {name} {value:.4f}" for name, value in shown.items())
+            figures = "".join(f", {name} {value:.4f}" for name, value in shown.items())
+            self._last_figures = f"{figures} after epoch {progress.epoch}"
             for name, picture in evaluation.pictures.items():
                 self._picture(name, picture, progress.epoch)
         position = progress.epoch * self._steps
         title = f"epoch {progress.epoch}/{self._epochs}"
-        _log.info("%s: %s%s, %s", title, losses, self._figures, self._left(position))
+        _log.info("%s: %s%s, %s", title, losses, figures, self._left(position))
         self._last_line = time.monotonic()
 
     def say(self, text: str) -> None:
