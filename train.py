@@ -1,5 +1,4 @@
-from yolor_gp.commands.program import run
-from yolor_gp.commands.train import main
+from yolor_gp.commands.program import start
 
 if __name__ == "__main__":
-    run(main)
+    start("train")

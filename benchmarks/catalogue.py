@@ -10,6 +10,7 @@ from benchmarks.works import (
     loader,
     masks,
     nms,
+    start,
     training,
     validation,
 )
@@ -23,6 +24,7 @@ WORKS: tuple[Work, ...] = (
     *training.WORKS,
     *inference.WORKS,
     *gpu_training.WORKS,
+    *start.WORKS,
 )
 
 

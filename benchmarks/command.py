@@ -18,9 +18,9 @@ from benchmarks.machine import describe
 from benchmarks.report import to_json, to_markdown
 from benchmarks.settings import Settings
 from benchmarks.work import Row
-from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
+from yolor_gp.flags.arguments import Arguments, whole_number
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,7 +1,6 @@
 """Convert weights: `python scripts/import_weights.py IN OUT`."""
 
-from yolor_gp.commands.import_weights import main
-from yolor_gp.commands.program import run
+from yolor_gp.commands.program import start
 
 if __name__ == "__main__":
-    run(main)
+    start("import-weights")

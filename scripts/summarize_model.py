@@ -1,6 +1,5 @@
 #!/usr/bin/env python3
-from yolor_gp.commands.program import run
-from yolor_gp.commands.summarize_model import main
+from yolor_gp.commands.program import start
 
 if __name__ == "__main__":
-    run(main)
+    start("summarize-model")

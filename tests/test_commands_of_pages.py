@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from tests.test_docs import PAGES
-from yolor_gp.commands.names import COMMANDS
 from yolor_gp.config.shipped import find_shipped
+from yolor_gp.flags.names import COMMANDS
 
 _BLOCK = re.compile(r"^ *```\w*\n(.*?)^ *```", re.DOTALL | re.MULTILINE)
 _QUOTED = re.compile(r"`((?:python|torchrun|yolor-gp)\s[^`]+)`")

@@ -15,8 +15,8 @@ import yaml
 from pydantic import BaseModel
 
 import yolor_gp
-from yolor_gp.commands import train_arguments
 from yolor_gp.config.train_config import TrainConfig
+from yolor_gp.flags import train
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -41,7 +41,7 @@ def test_every_flag_of_training_is_described_and_no_other() -> None:
     text = (ROOT / "docs" / "training.md").read_text()
     table = text.split("## Flags")[1].split("## Recipes")[0]
     described = set(re.findall(r"`(--[a-z-]+)`", table))
-    actions = train_arguments._parser()._actions
+    actions = train.parser()._actions
     flags = {action.option_strings[0] for action in actions if action.option_strings}
     assert described == flags - {"-h"}
 

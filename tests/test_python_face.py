@@ -24,11 +24,11 @@ import yolor_gp
 from tests.tiny_network import TINY
 from yolor_gp import UserError
 from yolor_gp.commands import detect, train, val
-from yolor_gp.commands.train_arguments import _parser
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.detection.requests import TrainFlags, request_of
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
+from yolor_gp.flags.train import parser
 
 ROOT = Path(__file__).resolve().parents[1]
 QUICK: dict[str, Any] = {
@@ -80,12 +80,19 @@ def picture(seed: int = 0) -> NDArray[np.uint8]:
 
 
 def test_import_is_quick_and_changes_nothing() -> None:
+    """What takes long to load waits: help for torch, a program for what it may not need."""
     program = """
-import gc, logging, signal, sys
+import gc, importlib, logging, pkgutil, signal, sys
 before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
 import yolor_gp
-assert "torch" not in sys.modules and "cv2" not in sys.modules
+import yolor_gp.flags
+for module in pkgutil.iter_modules(yolor_gp.flags.__path__):
+    importlib.import_module(f"yolor_gp.flags.{module.name}")
+assert not {"torch", "cv2", "numpy", "pydantic", "yaml", "tqdm"} & set(sys.modules)
 yolor_gp.load
+import yolor_gp.commands.detect, yolor_gp.commands.train, yolor_gp.commands.val
+slow = {"torchvision", "matplotlib", "scipy", "albumentations", "tensorboard", "torch._dynamo"}
+assert not slow & set(sys.modules), slow & set(sys.modules)
 import cv2, torch
 level, threads = cv2.utils.logging.getLogLevel(), torch.get_num_threads()
 assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before
@@ -302,10 +309,10 @@ def test_wrong_flags_are_told(flags: dict[str, Any], message: str, tmp_path: Pat
 
 
 def test_python_takes_every_flag_of_the_command() -> None:
-    known = {option for action in _parser()._actions for option in action.option_strings}
+    known = {option for action in parser()._actions for option in action.option_strings}
     flags = {f"--{name.replace('_', '-')}" for name in TrainFlags.__annotations__}
     assert flags <= known
-    fields = {action.dest for action in _parser()._actions} - {"help", "set", "project", "plugins"}
+    fields = {action.dest for action in parser()._actions} - {"help", "set", "project", "plugins"}
     assert request_of(dict.fromkeys(fields, 0)).given.keys() <= fields
 
 

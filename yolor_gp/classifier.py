@@ -24,8 +24,9 @@ from yolor_gp.classification.networks import check_input, open_classifier
 from yolor_gp.classification.predict import ClassPredictor
 from yolor_gp.classification.requests import request_of, train
 from yolor_gp.classification.validate import validate
+from yolor_gp.config.precisions import check_precision
 from yolor_gp.engine.distributed.context import started_by_torchrun
-from yolor_gp.engine.precision import check_precision, training_device
+from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.requests import RunFlags
 from yolor_gp.engine.runs import TrainingResult
 from yolor_gp.errors import UserError

@@ -19,11 +19,12 @@ from yolor_gp.analysis.paths.graph import read_graph
 from yolor_gp.analysis.paths.network_sources import network_of_spec
 from yolor_gp.analysis.paths.path_results import NetworkPaths
 from yolor_gp.classifier import Classifier, load_classifier
+from yolor_gp.config.precisions import check_precision
 from yolor_gp.detection.networks import ClassifierGivenError, open_detector
 from yolor_gp.detection.requests import TrainFlags, request_of, train
 from yolor_gp.detector import DEFAULT_SIZE, Detector
 from yolor_gp.engine.distributed.context import started_by_torchrun
-from yolor_gp.engine.precision import check_precision, training_device
+from yolor_gp.engine.precision import training_device
 from yolor_gp.engine.runs import TrainingResult
 from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.export.exported import is_exported, open_exported

@@ -26,6 +26,7 @@ from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.requests import RunFlags
 from yolor_gp.engine.schedule import decay_factor
 from yolor_gp.errors import UserError
+from yolor_gp.flags.classify import train_parser
 
 
 @pytest.fixture(scope="module")
@@ -212,9 +213,7 @@ def test_classes_that_differ_are_told(run: ClassifierRun, tmp_path: Path) -> Non
 
 
 def test_python_takes_every_flag_of_the_command() -> None:
-    known = {
-        option for action in classify.train_parser()._actions for option in action.option_strings
-    }
+    known = {option for action in train_parser()._actions for option in action.option_strings}
     assert {f"--{name.replace('_', '-')}" for name in RunFlags.__annotations__} <= known
 
 

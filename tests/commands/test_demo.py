@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from yolor_gp.commands.demo import main, next_steps
-from yolor_gp.commands.names import COMMANDS
+from yolor_gp.flags.names import COMMANDS
 
 ROOT = Path(__file__).resolve().parents[2]
 DATA = "path: datasets/shapes\nshapes: {train: 24, val: 8, size: 64}\n"

@@ -6,12 +6,12 @@ from pathlib import Path
 import pytest
 
 from yolor_gp.commands import main as main_module
-from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.commands.main import main
-from yolor_gp.commands.names import COMMANDS, as_called
 from yolor_gp.commands.program import exit_code, run
 from yolor_gp.engine.runs import new_run_folder
 from yolor_gp.errors import UserError
+from yolor_gp.flags.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.flags.names import COMMANDS, as_called
 
 
 def test_user_errors_are_lines_on_stderr_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tests.engine.tiny_task import differences, stopped_at, tiny_config, tiny_task, train
 from yolor_gp.analysis.gradient_flow import load_gradients
-from yolor_gp.commands.train_arguments import parse_train_arguments
+from yolor_gp.commands.train import requested
 from yolor_gp.engine.checkpoints.checkpoint import read_checkpoint
 from yolor_gp.engine.distributed.context import DistributedContext
 
@@ -45,4 +45,4 @@ def test_a_resumed_training_goes_on_adding(tmp_path: Path) -> None:
 
 
 def test_the_flag() -> None:
-    assert parse_train_arguments(["--log-gradients"]).given == {"log_gradients": True}
+    assert requested(["--log-gradients"]).given == {"log_gradients": True}

@@ -2,22 +2,25 @@
 
 torchvision draws from torch's own generator. Each image is changed with that generator set to a
 seed made of (run, epoch, position), and put back afterwards: neither the number of workers nor a
-resume changes what is seen, nor does the data change what the network draws.
+resume changes what is seen, nor does the data change what the network draws. The library is loaded
+where it is used, for that takes two seconds.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torchvision.transforms import v2
 
 from yolor_gp.config.classification_config import ClassAugmentConfig
+
+if TYPE_CHECKING:
+    from torchvision.transforms import v2
 
 
 @contextmanager
@@ -38,6 +41,8 @@ def seeded(*key: int) -> Iterator[None]:
 
 def training_transform(config: ClassAugmentConfig, size: int) -> v2.Compose:
     """u8[3, H, W] of any size -> u8[3, size, size], changed at random."""
+    from torchvision.transforms import v2
+
     steps: list[v2.Transform] = []
     if config.crop == "resized":
         steps.append(v2.RandomResizedCrop(size, (config.smallest_crop, 1.0), antialias=True))
@@ -62,6 +67,8 @@ def validation_transform(size: int, crop: float) -> v2.Compose:
 
     crop: its side as a share of the shorter side of the image.
     """
+    from torchvision.transforms import v2
+
     return v2.Compose([v2.Resize(round(size / crop), antialias=True), v2.CenterCrop(size)])
 
 
@@ -70,6 +77,8 @@ def batch_transform(config: ClassAugmentConfig, classes: int) -> v2.Transform | 
 
     f32[B, 3, H, W] and labels i64[B] -> the same mixed and f32[B, classes].
     """
+    from torchvision.transforms import v2
+
     mixes: list[v2.Transform] = []
     if config.mixup:
         mixes.append(v2.MixUp(alpha=config.mixup, num_classes=classes))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from yolor_gp.classification.train import train_classifier
@@ -12,11 +11,9 @@ from yolor_gp.config.classification_config import (
     make_classification_config,
 )
 from yolor_gp.engine import requests
-from yolor_gp.engine.requests import RunFlags, TrainRequest
+from yolor_gp.engine.requests import CLASSIFY_RUNS, RunFlags, TrainRequest
 from yolor_gp.engine.runs import TrainingResult, carry_out
 from yolor_gp.weights import Weights
-
-CLASSIFY_RUNS = Path("runs/classify")
 
 
 def request_of(flags: Mapping[str, Any]) -> TrainRequest:

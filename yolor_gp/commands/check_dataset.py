@@ -9,8 +9,6 @@ from pathlib import Path
 from tqdm import tqdm
 
 from yolor_gp.check import check_dataset
-from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.commands.names import as_called
 from yolor_gp.config.data_config import DataConfig, load_data_config
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.data.datasets import open_dataset
@@ -18,24 +16,12 @@ from yolor_gp.data.doctor import Report
 from yolor_gp.detection.anchors import POOR_FIT, anchor_recall
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
+from yolor_gp.flags.check_dataset import parser
+from yolor_gp.flags.names import as_called
 from yolor_gp.visualize.plots import plot_dataset
 from yolor_gp.weights import read_model
 
 FOUND_ERRORS = 1
-
-
-def parser() -> Arguments:
-    """Every flag of the command."""
-    flags = Arguments("check_dataset.py", description=__doc__)
-    add = flags.add_argument
-    add("data", help="data YAML, shipped name, a tool's export, or images in folders of classes")
-    add("--json", metavar="FILE", help="also write every finding and the counts as JSON")
-    add("--picture", metavar="FILE.png", help="also draw class and size histograms, one per split")
-    add("--most", type=whole_number(1), default=5, help="findings shown of each kind")
-    add("--cfg", metavar="MODEL", help="also say how well this model's anchors reach the boxes")
-    add("--img", type=whole_number(32), default=640, help="at this side of the input, in pixels")
-    add("--no-cache", action="store_true", help="examine again even if nothing has changed")
-    return flags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

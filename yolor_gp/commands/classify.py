@@ -4,28 +4,19 @@ from __future__ import annotations
 
 import argparse
 import csv
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from yolor_gp.classification.requests import CLASSIFY_RUNS, request_of, train
+from yolor_gp.classification.requests import request_of, train
 from yolor_gp.classification.validate import validate
 from yolor_gp.classifier import ClassResult, load_classifier
-from yolor_gp.commands.arguments import Arguments, fraction, one_of, whole_number
-from yolor_gp.commands.run_arguments import add_run_flags, batch_size, given_flags
-from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.engine.distributed.context import joined_context
-from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.engine.precision import training_device
 from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable, write_json
+from yolor_gp.flags.classify import parser
+from yolor_gp.flags.run_flags import given_flags
 from yolor_gp.media.sources import open_source
-
-USAGE = """\
-usage: classify.py {train,val,predict} [--help] ...
-
-  train    train a classifier on folders of images, CIFAR-10, MNIST or Imagenette
-  val      top-1 and top-5 accuracy of a classifier on a data set
-  predict  what is in images, videos, cameras and streams"""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,72 +25,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         UserError: For what the user can mend.
     """
-    words = list(sys.argv[1:] if arguments is None else arguments)
-    if not words or words[0] in ("-h", "--help"):
-        print(USAGE)
-        return 0 if words else 2
-    if words[0] not in PROGRAMS:
-        raise UserError(
-            f"classify.py: unknown word '{words[0]}'{did_you_mean(words[0], PROGRAMS)}"
-            f" (known: {', '.join(PROGRAMS)})"
-        )
-    return PROGRAMS[words[0]](words[1:])
+    word, options = parser().parse(arguments)
+    return _PROGRAMS[word](options)
 
 
-def train_parser() -> Arguments:
-    """Every flag of `classify.py train`."""
-    parser = Arguments(
-        "classify.py train",
-        description="Train a classifier.",
-        argument_default=argparse.SUPPRESS,
-        formatter_class=argparse.HelpFormatter,
-    )
-    add = parser.add_argument
-    add("--cfg", metavar="MODEL", help="model file or shipped name (resnet34, vgg16, ...)")
-    add("--data", metavar="FOLDER", help="train/CLASS/*.jpg and val/CLASS/*.jpg, or what"
-        " torchvision leaves of CIFAR-10, MNIST, Imagenette")  # fmt: skip
-    add("--hyp", metavar="RECIPE", help="recipe or shipped name (default: classify)")
-    add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
-    add("--img", dest="image_size", type=whole_number(8), metavar="N",
-        help="side of the square input (default: that of the images, at most 224)")  # fmt: skip
-    add("--batch-size", type=batch_size, metavar="N",
-        help="images per batch over all processes, or auto (default: 128)")  # fmt: skip
-    add_run_flags(parser, CLASSIFY_RUNS)
-    return parser
+def _train(options: argparse.Namespace) -> int:
+    return train(request_of(given_flags(options))).exit_code
 
 
-def _train(words: Sequence[str]) -> int:
-    return train(request_of(given_flags(train_parser().parse(words)))).exit_code
-
-
-def _shared_parser(program: str, description: str) -> Arguments:
-    parser = Arguments(f"classify.py {program}", description=description)
-    add = parser.add_argument
-    add("--weights", required=True, help="run folder, .pt, .safetensors")
-    add("--img", dest="image_size", type=whole_number(8),
-        help="side of the square input in pixels (none: that of training)")  # fmt: skip
-    add("--crop", type=fraction, default=1.0,
-        help="side of the middle that is looked at, as a share of the shorter side")  # fmt: skip
-    add("--batch-size", type=whole_number(1), default=64, help="images over all processes")
-    add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
-    add("--precision", type=one_of(*PRECISIONS), default="auto", help=", ".join(PRECISIONS))
-    return parser
-
-
-def val_parser() -> Arguments:
-    """Every flag of `classify.py val`."""
-    parser = _shared_parser("val", "Top-1 and top-5 accuracy of a classifier on a data set.")
-    add = parser.add_argument
-    add("--data", required=True, help="folder of the data set")
-    add("--split", type=one_of("train", "val"), default="val", help="part of the data")
-    add("--workers", type=whole_number(0), default=4, help="threads that load images")
-    add("--metrics-json", metavar="FILE", help="write all figures, with the confusion matrix")
-    add("--save-json", metavar="FILE", help="write what each image was taken for")
-    return parser
-
-
-def _val(words: Sequence[str]) -> int:
-    options = val_parser().parse(words)
+def _val(options: argparse.Namespace) -> int:
     for file in (options.metrics_json, options.save_json):
         if file:
             check_writable(file)
@@ -130,19 +64,7 @@ def _val(words: Sequence[str]) -> int:
     return 0
 
 
-def predict_parser() -> Arguments:
-    """Every flag of `classify.py predict`."""
-    parser = _shared_parser("predict", "What is in images, videos, cameras and streams.")
-    add = parser.add_argument
-    add("--source", required=True, help="image, folder, glob, list.txt, video, camera number, URL")
-    add("--top", type=whole_number(1), default=5, help="classes that are told of each image")
-    add("--save-json", metavar="FILE", help="also write them as JSON")
-    add("--save-csv", metavar="FILE", help="also write a table, a row an image")
-    return parser
-
-
-def _predict(words: Sequence[str]) -> int:
-    options = predict_parser().parse(words)
+def _predict(options: argparse.Namespace) -> int:
     open_source(options.source)  # what is wrong with it is told before the weights are read
     for file in (options.save_json, options.save_csv):
         if file:
@@ -187,7 +109,7 @@ def _write_csv(file: Path, results: Sequence[ClassResult]) -> None:
             writer.writerow([result.path, frame, result.name, f"{result.score:.6f}"])
 
 
-PROGRAMS: dict[str, Callable[[Sequence[str]], int]] = {
+_PROGRAMS: dict[str, Callable[[argparse.Namespace], int]] = {
     "train": _train, "val": _val, "predict": _predict,
 }  # fmt: skip
 """By their word on the command line."""

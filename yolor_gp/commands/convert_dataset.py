@@ -13,28 +13,15 @@ from pathlib import Path
 import numpy as np
 from tqdm import tqdm
 
-from yolor_gp.commands.arguments import Arguments, one_of, whole_number
 from yolor_gp.config.data_config import Split, load_data_config
 from yolor_gp.data.convert.divide import alike_groups, divided, picture_hash
 from yolor_gp.data.convert.write import WRITERS, Picture, Target, data_yaml
 from yolor_gp.data.datasets import open_dataset
 from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable, write_text
+from yolor_gp.flags.convert_dataset import parser
 
 _PARTS: tuple[Split, ...] = ("train", "val", "test")
-
-
-def parser() -> Arguments:
-    """Every flag of the command."""
-    flags = Arguments("convert_dataset.py", description=__doc__)
-    add = flags.add_argument
-    add("data", help="data YAML, shipped name, or a folder as a labelling tool exports it")
-    add("--to", required=True, type=one_of(*WRITERS), help=", ".join(WRITERS))
-    add("--out", required=True, metavar="FOLDER", help="a new or empty folder")
-    add("--split", metavar="80/10/10", help="pool all images, and divide them for train/val[/test]")
-    add("--folds", type=whole_number(2), metavar="K", help="K data YAMLs for cross-validation")
-    add("--seed", type=whole_number(0), default=0, help="of the division")
-    return flags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

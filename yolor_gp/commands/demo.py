@@ -6,11 +6,11 @@ import json
 from collections.abc import Sequence
 
 from yolor_gp.commands import detect, train, val
-from yolor_gp.commands.arguments import Arguments
-from yolor_gp.commands.names import as_called
 from yolor_gp.config.data_config import load_data_config
 from yolor_gp.engine.checkpoints.checkpointer import BEST
 from yolor_gp.engine.runs import new_run_folder
+from yolor_gp.flags.demo import parser
+from yolor_gp.flags.names import as_called
 
 _NEXT = (
     "python train.py --cfg yolor-elan-s --data YOUR.yaml --img 640   train on your own images",
@@ -18,18 +18,6 @@ _NEXT = (
     "python detect.py --weights {weights} --source IMAGE_OR_VIDEO   detect",
     "python scripts/check_dataset.py YOUR.yaml   find what is wrong with your data",
 )
-
-
-def parser() -> Arguments:
-    """Every flag of the command."""
-    flags = Arguments("demo.py", description=__doc__)
-    add = flags.add_argument
-    add("--cfg", default="yolor-elan-n", help="model file or shipped name")
-    add("--hyp", default="demo", help="recipe or shipped name")
-    add("--img", default="256", help="side of the input, pixels")
-    add("--epochs", help="fewer epochs than the recipe's")
-    add("--project", default="runs/demo", help="folder of all runs")
-    return flags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

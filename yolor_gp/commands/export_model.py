@@ -9,7 +9,6 @@ from typing import cast
 
 import torch
 
-from yolor_gp.commands.arguments import Arguments, fraction, image_size, whole_number
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.inference import check_overlap
 from yolor_gp.detection.predict import least_scores
@@ -21,6 +20,7 @@ from yolor_gp.export.graph import Description, ExportGraph, describe
 from yolor_gp.export.proof import compare, compare_kept, kept, latencies, pictures
 from yolor_gp.export.suppression import Suppression
 from yolor_gp.files import check_writable
+from yolor_gp.flags.export_model import parser
 from yolor_gp.model import Model, load_detector
 from yolor_gp.models.network import DetectionNetwork
 from yolor_gp.models.plan import check_image_size
@@ -36,7 +36,7 @@ _CALIBRATED_WITH = 100
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Write, compare, and with --data evaluate; 1 when the file falls short."""
-    options = _parser().parse(arguments)
+    options = parser().parse(arguments)
     found = find_format(options.format)
     _check(options, found)
     model = load_detector(options.weights, device="cpu", cfg=options.cfg)
@@ -162,29 +162,3 @@ def _path(options: argparse.Namespace, found: Format) -> Path:
     stem = weights / "weights" / "best" if weights.is_dir() else weights.with_suffix("")
     ending = "" if options.precision == "float32" else f"-{options.precision}"
     return stem.with_name(f"{stem.name}{ending}{found.suffix}")
-
-
-def _parser() -> Arguments:
-    parser = Arguments(
-        "export_model.py",
-        description="Writes weights for another runtime, folded and with decoding inside, and"
-        " compares what it wrote with PyTorch.",
-    )
-    add = parser.add_argument
-    add("weights", help="run folder, .pt, .safetensors, .weights")
-    add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
-    add("--format", default="onnx", help="onnx, openvino, executorch, or a plugin's")
-    add("--out", metavar="FILE", help="to write (none: beside the weights)")
-    add("--precision", default="float32", help="float32; float16, int8")
-    add("--img", dest="image_size", type=image_size, metavar="SIZE",
-        help="side of the input, or WIDTHxHEIGHT (none: that of training)")  # fmt: skip
-    add("--static", action="store_true", help="fix batch and sides of the input")
-    add("--batch-size", type=whole_number(1), default=1, help="images at once, if fixed")
-    add("--nms", action="store_true", help="suppress overlaps and draw masks inside the graph")
-    add("--confidence", type=fraction, help="of --nms: least score kept (none: as detect.py)")
-    add("--iou", type=fraction, help="of --nms: overlap above which a box goes (none: 0.45)")
-    add("--max-detections", type=whole_number(1), help="of --nms: most an image (none: 300)")
-    add("--data", help="data YAML: compare AP on its validation images, and calibrate int8")
-    add("--bound", type=fraction, metavar="AP",
-        help="largest loss of mean AP, else exit code 1 (none: 0.005, int8: 0.01)")  # fmt: skip
-    return parser

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.errors import UserError
+from yolor_gp.flags.import_weights import parser
 from yolor_gp.weights import network_of, read_weights, save_network
 
 _SUFFIXES = (".pt", ".safetensors")
@@ -22,21 +22,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         UserError: When IN cannot be read or OUT cannot be written.
     """
-    parser = Arguments("import_weights.py", description=__doc__)
-    parser.add_argument(
-        "source", metavar="IN", help="YOLOv5, YOLOv7, YOLOR, Darknet or own weights"
-    )
-    parser.add_argument(
-        "target", metavar="OUT", nargs="?", help="file to write: .pt or .safetensors"
-    )
-    parser.add_argument("--cfg", metavar="FILE", help="of Darknet's .weights, if not beside them")
-    parser.add_argument(
-        "--check", action="store_true", help="say whether IN is whole, and what it holds"
-    )
-    parser.add_argument(
-        "--img-size", type=whole_number(32), default=640, help="image size it was trained for"
-    )
-    options = parser.parse(arguments)
+    options = parser().parse(arguments)
     source = Path(options.source)
     if options.check:
         return _check(source, options.cfg)

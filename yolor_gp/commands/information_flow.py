@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from yolor_gp.analysis.gradient_flow import load_gradients
-from yolor_gp.commands.arguments import Arguments, add_image_size, whole_number
 from yolor_gp.engine.precision import training_device
 from yolor_gp.errors import UserError
 from yolor_gp.files import check_writable, write_json, write_text
+from yolor_gp.flags.information_flow import parser
 from yolor_gp.information_flow.advice import advice
 from yolor_gp.information_flow.between import compare
 from yolor_gp.information_flow.drawn import drawing_of
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Examine, print tables, write figures and page."""
-    options = _parser().parse(arguments)
+    options = parser().parse(arguments)
     folder = Path(options.out)
     check_writable(folder, folder=True)
     gradients = load_gradients(Path(options.gradients)) if options.gradients else None
@@ -87,30 +87,3 @@ def _advise(result: FlowResult, examined: Examined, folder: Path) -> list[str]:
             print(f"wrote {write_text(folder / f'{name}.yaml', made.spec.resolved_yaml)}")
             words.append(f"{name}.yaml: {made}")
     return words
-
-
-def _parser() -> Arguments:
-    parser = Arguments(
-        "information_flow.py",
-        description="Probes every layer of a trained classifier or detector, and says how saturated"
-        " it is, how alike layers are, and what part of the image each sees. Interrupted, it goes"
-        " on where it was.",
-    )
-    add = parser.add_argument
-    add("weights", help="run folder, .pt, .safetensors, .weights")
-    add("--data", required=True, help="of a classifier its folder, of a detector its data YAML")
-    add("--against", nargs="+", default=[], metavar="WEIGHTS",
-        help="other networks, examined on the same data and laid beside it")  # fmt: skip
-    add("--out", default="information-flow", metavar="FOLDER", help="to write")
-    add(
-        "--images", type=whole_number(10), default=5000, metavar="N", help="of either part, at most"
-    )
-    add("--pool", type=whole_number(1), default=1, metavar="N",
-        help="cells a side that maps are averaged to before they are probed")  # fmt: skip
-    add_image_size(parser, "none: that of training")
-    add("--gradients", metavar="FILE", help="gradients.json of a training with --log-gradients")
-    add("--batch-size", type=whole_number(4), default=0, metavar="N",
-        help="images at once (default: 128, fewer above 160 px)")  # fmt: skip
-    add("--workers", type=whole_number(0), default=2, help="threads that load images")
-    add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
-    return parser

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from collections.abc import Sequence
 
-from yolor_gp.commands.names import COMMANDS
-from yolor_gp.commands.program import exit_code
+from yolor_gp.commands.program import command, exit_code
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
+from yolor_gp.flags.names import COMMANDS
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -23,15 +22,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _dispatch(words: Sequence[str] | None) -> int:
     assert words
-    command = words[0]
-    if command not in COMMANDS:
+    if words[0] not in COMMANDS:
         raise UserError(
-            f"yolor-gp: unknown command '{command}'{did_you_mean(command, COMMANDS)}"
+            f"yolor-gp: unknown command '{words[0]}'{did_you_mean(words[0], COMMANDS)}"
             f" (known: {', '.join(COMMANDS)})"
         )
-    # By name, so that `--help` need not wait for every command's libraries.
-    module = importlib.import_module(f"yolor_gp.commands.{command.replace('-', '_')}")
-    return int(module.main(words[1:]))
+    return command(words[0], words[1:])
 
 
 def _usage() -> str:

@@ -7,10 +7,11 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from yolor_gp.commands.arguments import Arguments, whole_number
-from yolor_gp.data.coco2017 import ARCHIVES, BASE, PARTS, SAMPLE, fetch, problems_of
+from yolor_gp.data.coco2017 import fetch, problems_of
+from yolor_gp.data.coco2017_parts import ARCHIVES, PARTS
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_text
+from yolor_gp.flags.prepare_coco import parser
 
 _YAML = """\
 # COCO 2017, as prepare_coco.py found it.
@@ -29,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Raises:
         UserError: With a line for everything that is missing or damaged.
     """
-    options = _parser().parse(arguments)
+    options = parser().parse(arguments)
     folder = Path(options.folder)
     parts = tuple(part for part in PARTS if options.part in (None, part.name))
     problems = problems_of(folder, parts, options.sample)
@@ -52,20 +53,3 @@ def _fetch(folder: Path, problems: Sequence[str], mirror: str, keep: bool) -> No
             continue
         with tqdm(total=archive.bytes, unit="B", unit_scale=True, desc=archive.name) as bar:
             fetch(folder, archive, progress=bar.update, base=mirror, keep=keep)
-
-
-def _parser() -> Arguments:
-    parser = Arguments(
-        "prepare_coco.py",
-        description="Checks a folder of COCO 2017: annotations counted, all images there, a sample"
-        " decoded. Nothing is downloaded unless asked for.",
-    )
-    add = parser.add_argument
-    add("folder", nargs="?", default="datasets/coco", help="where COCO is, or shall be")
-    add("--part", choices=[part.name for part in PARTS], help="only this one (none: both)")
-    add("--sample", type=whole_number(0), default=SAMPLE, metavar="N", help="images decoded a part")
-    add("--download", action="store_true", help="fetch what is missing: 20 GB, 41 GB while at it")
-    add("--mirror", default=BASE, metavar="URL", help="where the archives are published")
-    add("--keep", action="store_true", help="keep the archives")
-    add("--yaml", metavar="FILE", help="also write a data YAML for this folder")
-    return parser

@@ -5,10 +5,12 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
+from importlib import import_module
 from typing import NoReturn, TypeAlias
 
-from yolor_gp.commands.names import as_called
 from yolor_gp.errors import EXIT_LOST_PEER, LostPeerError, UserError
+from yolor_gp.flags.names import as_called
 from yolor_gp.process.allocator import keep_freed_memory
 from yolor_gp.process.opencv import silence_opencv
 
@@ -57,6 +59,25 @@ def exit_code(main: Main, arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
+def command(name: str, arguments: Sequence[str] | None = None) -> int:
+    """Run the command of this name; None: with the arguments of the process.
+
+    Its words are read before the libraries that it works with are loaded, which takes seconds: so
+    help, and what is wrong with a flag, need not wait for them.
+
+    Raises:
+        UserError: For what the user can mend.
+    """
+    module = name.replace("-", "_")
+    import_module(f"yolor_gp.flags.{module}").parser().parse(arguments)
+    return int(import_module(f"yolor_gp.commands.{module}").main(arguments))
+
+
 def run(main: Main) -> NoReturn:
-    """Run a command with the arguments of the process and leave with its exit code."""
+    """Run a program with the arguments of the process and leave with its exit code."""
     sys.exit(exit_code(main))
+
+
+def start(name: str) -> NoReturn:
+    """Run the command of this name, as `run` does."""
+    run(partial(command, name))

@@ -12,11 +12,11 @@ from typing import Any
 from yolor_gp.analysis.flow.field_table import field_table, prediction
 from yolor_gp.analysis.flow.receptive_field import receptive_fields
 from yolor_gp.analysis.paths.network_sources import open_network
-from yolor_gp.commands.arguments import Arguments, whole_number
 from yolor_gp.commands.paper_table import markdown_table, paper_rows
 from yolor_gp.config.shipped import shipped_files
 from yolor_gp.errors import UserError
 from yolor_gp.files import write_json
+from yolor_gp.flags.summarize_model import parser
 from yolor_gp.models.summary import (
     CLASSIFICATION_SIZE,
     DETECTION_SIZE,
@@ -24,21 +24,6 @@ from yolor_gp.models.summary import (
     summarize,
 )
 from yolor_gp.weights import read_model
-
-
-def parser() -> Arguments:
-    """Every flag of the command."""
-    flags = Arguments("summarize_model.py", description=__doc__)
-    add = flags.add_argument
-    add("models", nargs="*", help="model files, by path or shipped name")
-    add("--size", type=whole_number(32), help="side of the image, px; 640, classifiers 256")
-    add("--classes", type=whole_number(1), help="number of classes in place of the file's")
-    add("--paper", action="store_true", help="every row of the paper's tables beside its figures")
-    add("--list", action="store_true", help="the names of all shipped models, by folder")
-    add("--receptive-field", action="store_true",
-        help="what part of the image every layer sees; also of torchvision:NAME")  # fmt: skip
-    add("--json", metavar="FILE", help="also write the figures; params are counts, not millions")
-    return flags
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

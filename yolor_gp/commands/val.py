@@ -6,34 +6,27 @@ import argparse
 from collections.abc import Sequence
 from pathlib import Path
 
-from yolor_gp.commands.arguments import (
-    Arguments,
-    add_image_size,
-    add_views,
-    fraction,
-    one_of,
-    whole_number,
-)
 from yolor_gp.config.train_config import ValidationConfig
 from yolor_gp.detection.val_pictures import write_plots
 from yolor_gp.detection.validate import Validation, validate
 from yolor_gp.detection.views import Views
 from yolor_gp.detection.writers.yolo_txt import write_detection_txt
 from yolor_gp.engine.distributed.context import DistributedContext, joined_context
-from yolor_gp.engine.precision import PRECISIONS, training_device
+from yolor_gp.engine.precision import training_device
 from yolor_gp.errors import UserError
 from yolor_gp.evaluation.calibration import named_thresholds
 from yolor_gp.evaluation.class_table import class_table
 from yolor_gp.evaluation.curves import match_boxes
 from yolor_gp.export.exported import tell_limits
 from yolor_gp.files import check_writable, write_json
+from yolor_gp.flags.val import parser
 from yolor_gp.model import load_detector
 from yolor_gp.weights import own_checkpoint, store_thresholds
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table of APs, write what was asked for; 0, or 70 when another process was lost."""
-    options = _parser().parse(arguments)
+    options = parser().parse(arguments)
     kind = training_device(options.device).type
     with joined_context(kind, timeout=600, heartbeat=120) as context:
         return _validate(options, context)
@@ -128,10 +121,6 @@ def _store_thresholds(found: Validation, weights: str, rule: str) -> str:
     return f"stored with {file}: classes are shown from scores of {lowest:.2f} to {highest:.2f} on"
 
 
-def _rule(text: str) -> str:
-    return text if text == "f1" else str(fraction(text))
-
-
 def _write_txt(found: Validation, folder: Path) -> None:
     """A YOLO label file for each image with detections, as `detect.py --save-txt` writes them."""
     stems = {int(k): found.dataset.image_name(i)
@@ -139,36 +128,3 @@ def _write_txt(found: Validation, folder: Path) -> None:
     for result in found.evaluator.images():
         detections = result.detections()
         write_detection_txt(folder / f"{stems[result.image_id]}.txt", detections, with_score=True)
-
-
-def _parser() -> Arguments:
-    parser = Arguments("val.py", description="Box and mask AP of a network on a data set.")
-    add = parser.add_argument
-    add("--weights", required=True, nargs="+", metavar="FILE",
-        help="run folder, .pt, .safetensors, .weights; several work together")  # fmt: skip
-    add("--cfg", metavar="FILE", help="of Darknet's .weights, where it is not beside them")
-    add("--data", default="shapes", help="data YAML, shipped name or a tool's export")
-    add_image_size(parser, "none: that of training, else 640")
-    add("--batch-size", type=whole_number(1), default=16, help="images over all processes")
-    add("--device", default="auto", help="auto, cpu, cuda or a GPU number")
-    add("--workers", type=whole_number(0), default=4, help="threads that load images")
-    add("--precision", type=one_of(*PRECISIONS), default="auto", help=", ".join(PRECISIONS))
-    add("--backend", type=one_of("hotcoco", "pycocotools"), default="hotcoco",
-        help="hotcoco (fast) or pycocotools (the reference); figures agree")  # fmt: skip
-    add("--confidence", type=fraction, default=0.001, help="least score kept")
-    add("--iou", type=fraction, default=0.65, help="overlap above which NMS drops")
-    add("--max-detections", type=whole_number(1), default=300, help="most per image")
-    add("--split", type=one_of("train", "val", "test"), default="val", help="part of the data")
-    add_views(parser)
-    add("--boxes-only", action="store_true", help="leave masks out")
-    add("--save-json", nargs="?", const="predictions.json", metavar="FILE",
-        help="write detections in the COCO results format (no FILE: predictions.json)")  # fmt: skip
-    add("--metrics-json", metavar="FILE", help="write the figures")
-    add("--save-txt", nargs="?", const="labels", metavar="FOLDER",
-        help="write YOLO label files with scores (no FOLDER: labels)")  # fmt: skip
-    add("--store-thresholds", nargs="?", const="f1", type=_rule, metavar="PRECISION",
-        help="keep with the weights from which score on detect.py shows each class: that of its"
-        " best F1, or where so many boxes are right (0.9)")  # fmt: skip
-    add("--plots", metavar="FOLDER",
-        help="draw curves, the confusion matrix and the images with most mistakes")  # fmt: skip
-    return parser

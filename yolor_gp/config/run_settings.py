@@ -13,10 +13,7 @@ from yolor_gp.config.train_config import Recipe
 from yolor_gp.config.validate import Settings, validate
 from yolor_gp.config.yaml_source import parse_yaml
 from yolor_gp.errors import UserError, raise_problems
-from yolor_gp.ops.image_size import AnySize, ImageSize
-
-SMALLEST_SIDE = 32
-"""Of the input, in pixels."""
+from yolor_gp.ops.image_size import SMALLEST_SIDE, AnySize, ImageSize
 
 
 def _input_size(value: AnySize) -> ImageSize:

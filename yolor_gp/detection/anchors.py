@@ -11,7 +11,6 @@ from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.cluster.vq import kmeans
 
 from yolor_gp.config.model_spec import ModelSpec
 from yolor_gp.data.labels.annotation_table import AnnotationTable
@@ -56,6 +55,8 @@ def fit_anchors(sizes: NDArray[np.float64], count: int) -> NDArray[np.float64]:
     Raises:
         UserError: When there are fewer different boxes than anchors.
     """
+    from scipy.cluster.vq import kmeans
+
     logs = np.log(sizes)
     generator = np.random.default_rng(0)
     if len(logs) > _MOST_BOXES:

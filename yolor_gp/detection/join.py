@@ -12,8 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 from torch import Tensor
 
 from yolor_gp.config.train_config import ValidationConfig
@@ -132,6 +130,9 @@ def _is_part_of_one(pieces: _Found, whole: _Found) -> Tensor:
 
 def _object_of_each(pieces: _Found) -> Tensor:
     """Numbers of objects, the same for pieces that belong together: i64[N]."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
     first, second = (pieces.kinds[:, None] == pieces.kinds).triu(1).nonzero(as_tuple=True)
     one, other = pieces.windows[first], pieces.windows[second]
     seen_by_both = torch.cat(

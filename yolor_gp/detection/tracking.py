@@ -5,15 +5,15 @@ The trackers are those of the package `trackers` (Roboflow, Apache-2.0).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from yolor_gp.config.suggest import did_you_mean
+from yolor_gp.detection.trackers import TRACKERS
 from yolor_gp.errors import UserError
 from yolor_gp.media.sources import Frame
 from yolor_gp.media.video import DEFAULT_FPS
@@ -21,26 +21,6 @@ from yolor_gp.structures.detections import Detections
 
 LEAST_SCORE = 0.1
 """Of detections that a tracker is shown: what is doubtful alone may go on with a known object."""
-
-
-class _Kind(NamedTuple):
-    """name: of the class in `trackers`; sure, new: its word for the score from which a detection
-    counts as sure, and from which it may begin an object; sees_pictures: to follow the camera.
-    """
-
-    name: str
-    sure: str | None = "high_conf_det_threshold"
-    new: str | None = "track_activation_threshold"
-    sees_pictures: bool = False
-
-
-TRACKERS: Mapping[str, _Kind] = {
-    "bytetrack": _Kind("ByteTrackTracker"),
-    "botsort": _Kind("BoTSORTTracker", sees_pictures=True),
-    "ocsort": _Kind("OCSORTTracker", new=None),
-    "cbiou": _Kind("CBIoUTracker"),
-    "sort": _Kind("SORTTracker", sure=None),
-}
 
 
 class Tracking:

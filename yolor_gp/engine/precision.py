@@ -4,30 +4,18 @@ from __future__ import annotations
 
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any, Literal, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
+from yolor_gp.config.precisions import check_precision
 from yolor_gp.errors import UserError
-
-PrecisionName = Literal["auto", "bfloat16", "float16", "float32"]
-PRECISIONS = ("auto", "bfloat16", "float16", "float32")
 
 _TYPES = {"bfloat16": torch.bfloat16, "float16": torch.float16, "float32": torch.float32}
 
 Value = TypeVar("Value")
-
-
-def check_precision(name: str) -> None:
-    """Refuse what is no name of a precision.
-
-    Raises:
-        UserError: With those there are.
-    """
-    if name not in PRECISIONS:
-        raise UserError(f"--precision {name}: expected one of {', '.join(PRECISIONS)}")
 
 
 @dataclass(frozen=True)

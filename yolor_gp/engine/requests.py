@@ -12,6 +12,7 @@ from yolor_gp.errors import UserError, raise_problems
 from yolor_gp.ops.image_size import AnySize
 
 TRAIN_RUNS = Path("runs/train")
+CLASSIFY_RUNS = Path("runs/classify")
 
 
 class RunFlags(TypedDict, total=False):

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-from matplotlib.axes import Axes
 
 from yolor_gp.information_flow.between import Between
 from yolor_gp.information_flow.flow_results import FlowResult, LayerFlow
 from yolor_gp.visualize.plots import Target, new_panels, save_figure
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 _COLOURS = ("#1769c2", "#d9480f", "#2b8a3e", "#8159b5", "#a8841f")
 

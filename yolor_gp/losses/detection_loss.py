@@ -7,7 +7,6 @@ from collections.abc import Callable
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from torchvision.ops import sigmoid_focal_loss
 
 from yolor_gp.config.train_config import LossConfig
 from yolor_gp.errors import UserError
@@ -217,5 +216,7 @@ def binary_cross_entropy(
     """
     if gamma == 0:
         return F.binary_cross_entropy_with_logits(logits, targets, reduction="none")
+    from torchvision.ops import sigmoid_focal_loss
+
     loss: Tensor = sigmoid_focal_loss(logits, targets, alpha=alpha, gamma=gamma)
     return loss

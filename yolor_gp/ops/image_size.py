@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+SMALLEST_SIDE = 32
+"""Of an input, in pixels."""
 
 
 class ImageSize(NamedTuple):
@@ -53,11 +57,9 @@ class ImageSize(NamedTuple):
 
     def fit(self, sizes: NDArray[np.integer]) -> NDArray[np.float64]:
         """f64[N], by what pictures of `sizes`, i64[N, 2] (height, width), are scaled to fit in."""
-        sides = np.maximum(sizes, 1)
-        factors: NDArray[np.float64] = np.minimum(
-            self.height / sides[:, 0], self.width / sides[:, 1]
-        )
-        return factors
+        sides = sizes.clip(1)
+        factors: NDArray[np.float64] = self.height / sides[:, 0]
+        return factors.clip(max=self.width / sides[:, 1])
 
     def __str__(self) -> str:
         """`640` or `640x384`: width, then height."""

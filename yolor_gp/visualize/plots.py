@@ -1,6 +1,7 @@
 """Figures as PNG files: training curves, precision over recall, confusion, data set histograms.
 
-matplotlib without pyplot: no global state, no window, usable from any thread.
+matplotlib without pyplot: no global state, no window, usable from any thread; loaded with the first
+figure, for that takes half a second.
 """
 
 from __future__ import annotations
@@ -8,13 +9,14 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 import numpy as np
-from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 Target = str | Path | IO[bytes]
 """Where a figure is written."""
@@ -237,6 +239,9 @@ def new_panels(
     rows: int, columns: int, size: tuple[float, float] | None = None
 ) -> tuple[Figure, list[Axes]]:
     """A figure with a grid of axes, row by row; `size`: width and height in inches."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=size or (4.2 * columns, 3.2 * rows), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
     grid = figure.subplots(rows, columns, squeeze=False)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-import torchvision
 from torch import Tensor, nn
 
 from yolor_gp.config.model_spec import ModelSpec, load_model_spec
@@ -21,7 +20,7 @@ _NAMES = (
     " wide_resnet50_2 densenet121 densenet169 densenet201 mobilenet_v2 mobilenet_v3_small"
     " mobilenet_v3_large shufflenet_v2_x1_0 squeezenet1_0 efficientnet_b0 mnasnet1_0"
 )
-_TORCHVISION = {name: getattr(torchvision.models, name) for name in _NAMES.split()}
+_TORCHVISION = _NAMES.split()
 _PREFIX = "torchvision:"
 # Shapes are all that counts; 256 is a multiple of every stride, and small.
 _IMAGE_SIDE = 256
@@ -50,9 +49,16 @@ def open_network(text: str) -> NetworkSource:
                 f"{text}: not one of the torchvision networks that can be analysed"
                 f"{did_you_mean(name, _TORCHVISION)} (known: {', '.join(_TORCHVISION)})"
             )
-        with torch.device("meta"):
-            return NetworkSource(name, _TORCHVISION[name](), _example(), "forward")
+        return _of_torchvision(name)
     return network_of_spec(load_model_spec(text), Path(text).stem)
+
+
+def _of_torchvision(name: str) -> NetworkSource:
+    import torchvision
+
+    with torch.device("meta"):
+        network = torchvision.models.get_model(name, weights=None)
+        return NetworkSource(name, network, _example(), "forward")
 
 
 def network_of_spec(spec: ModelSpec, name: str) -> NetworkSource:

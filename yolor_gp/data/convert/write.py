@@ -16,6 +16,7 @@ import numpy as np
 import pycocotools.mask
 from numpy.typing import NDArray
 
+from yolor_gp.data.convert.formats import FORMATS
 from yolor_gp.data.labels.instances import Instances
 from yolor_gp.data.labels.polygons import paint
 from yolor_gp.files import write_json, write_text
@@ -138,9 +139,9 @@ def write_labelme(target: Target, part: str, pictures: Iterable[Picture]) -> Non
     place_pictures(target.folder / part, pictures)
 
 
-WRITERS: dict[str, Callable[[Target, str, Iterable[Picture]], None]] = {
-    "coco": write_coco, "yolo": write_yolo, "voc": write_voc, "labelme": write_labelme,
-}  # fmt: skip
+WRITERS: dict[str, Callable[[Target, str, Iterable[Picture]], None]] = dict(
+    zip(FORMATS, (write_coco, write_yolo, write_voc, write_labelme), strict=True)
+)
 
 
 def place_pictures(folder: Path, pictures: Iterable[Picture]) -> None:

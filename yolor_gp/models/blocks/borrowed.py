@@ -21,7 +21,6 @@ from typing import Annotated, Any, ClassVar, Protocol, cast
 
 import safetensors.torch
 import torch
-import torchvision
 from pydantic import Field
 from torch import Tensor, nn
 
@@ -132,6 +131,8 @@ class _Torchvision:
         Raises:
             ValueError: When the network is unknown.
         """
+        import torchvision
+
         known = torchvision.models.list_models(module=torchvision.models)
         if network not in known:
             raise ValueError(f"unknown network '{network}'{did_you_mean(network, known)}")
@@ -278,6 +279,8 @@ def _read_state(file: str) -> Weights:
 
 @cache
 def _downloaded(network: str) -> Weights:
+    import torchvision
+
     try:
         return cast(Weights, torchvision.models.get_model(network, weights="DEFAULT").state_dict())
     except (OSError, RuntimeError) as error:

@@ -1,4 +1,4 @@
-"""People of other projects find their flags; `python -m tests.commands.test_known_flags` writes
+"""People of other projects find their flags; `python -m tests.flags.test_known_flags` writes
 docs/migration.md.
 """
 
@@ -8,10 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from yolor_gp.commands import detect, train_arguments, val
-from yolor_gp.commands.arguments import Arguments
-from yolor_gp.commands.known_flags import known_answer, same_flag
+from yolor_gp.commands.train import requested
 from yolor_gp.errors import UserError
+from yolor_gp.flags import detect, train, val
+from yolor_gp.flags.arguments import Arguments
+from yolor_gp.flags.known_flags import known_answer, same_flag
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "migration.md"
 
@@ -50,7 +51,7 @@ ULTRALYTICS = {
 """Names of the arguments of Ultralytics' modes, without export."""
 
 PARSERS = {
-    "train": train_arguments._parser(), "val": val._parser(), "detect": detect.parser(),
+    "train": train.parser(), "val": val.parser(), "detect": detect.parser(),
 }  # fmt: skip
 
 
@@ -105,7 +106,7 @@ def test_other_names_are_taken() -> None:
     words = ["--weights", "a.pt", "--source", "b", "--conf-thres=0.4", "--max_det", "5", "--nosave"]
     options = detect.parser().parse(words)
     assert (options.confidence, options.max_detections, options.no_images) == (0.4, 5, True)
-    parsed = train_arguments.parse_train_arguments(["--imgsz", "64", "--batch", "4"])
+    parsed = requested(["--imgsz", "64", "--batch", "4"])
     assert parsed.given == {"image_size": (64, 64), "batch_size": 4}
 
 
@@ -135,7 +136,7 @@ def page() -> str:
         "# Coming from YOLOv5 or Ultralytics",
         "",
         "Every flag of their train, val and detect programs (segmentation included) and what it is",
-        "here. `tests/commands/test_known_flags.py` writes this page and keeps it.",
+        "here. `tests/flags/test_known_flags.py` writes this page and keeps it.",
     ]
     for title, project in (("YOLOv5", YOLOV5), ("Ultralytics", ULTRALYTICS)):
         for program, names in project.items():

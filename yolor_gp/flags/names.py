@@ -23,7 +23,8 @@ COMMANDS = {
     "convert-dataset": "write a data set in another format, or divide it",
     "demo": "train, evaluate and draw on the built-in data set",
 }
-"""Every command and what it does; `x-y` stands in `commands/x_y.py`."""
+"""Every command and what it does; of `x-y` the flags stand in `flags/x_y.py`, the deed in
+`commands/x_y.py`."""
 
 _PROGRAM = re.compile(r"(?<![\w./\\-])(?:python )?(?:scripts/)?([a-z]+(?:_[a-z]+)?)\.py\b")
 """A program in a sentence, not the end of a path."""

@@ -1,34 +1,23 @@
-"""The flags of `train.py`: those a YOLOv5 user knows, and a few more.
-
-Only flags that were given are kept, so that a resumed run can tell what contradicts it.
-"""
+"""The flags of `train.py`: those a YOLOv5 user knows, and a few more."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 
-from yolor_gp.commands.arguments import Arguments, add_image_size, fraction, one_of
-from yolor_gp.commands.run_arguments import add_run_flags, batch_size, given_flags
-from yolor_gp.detection.requests import request_of
-from yolor_gp.engine.requests import TRAIN_RUNS, TrainRequest
+from yolor_gp.engine.requests import TRAIN_RUNS
+from yolor_gp.flags.arguments import Arguments, add_image_size, fraction, one_of
+from yolor_gp.flags.run_flags import add_run_flags, batch_size
 
 
-def parse_train_arguments(arguments: Sequence[str] | None) -> TrainRequest:
-    """Raises:
-    UserError: For anything that is not understood.
-    """
-    return request_of(given_flags(_parser().parse(arguments)))
-
-
-def _parser() -> Arguments:
-    parser = Arguments(
+def parser() -> Arguments:
+    """Every flag of the command."""
+    flags = Arguments(
         "train.py",
         description="Train a detector with box and mask heads.",
         argument_default=argparse.SUPPRESS,
         formatter_class=argparse.HelpFormatter,
     )
-    add = parser.add_argument
+    add = flags.add_argument
     add("--cfg", metavar="MODEL", help="model file or shipped name (yolor-csp, ...)")
     add(
         "--data",
@@ -41,7 +30,7 @@ def _parser() -> Arguments:
         help="recipe, shipped name, or auto, which fits the data (default: auto)",
     )
     add("--weights", metavar="FILE", help="weights to start from: .pt, .safetensors, run folder")
-    add_image_size(parser, "multiples of the stride; default: 640")
+    add_image_size(flags, "multiples of the stride; default: 640")
     add("--batch-size", type=batch_size, metavar="N",
         help="images per batch over all processes, or auto (default: 16; with --hyp auto 8 where"
         " updates would be few)")  # fmt: skip
@@ -54,5 +43,5 @@ def _parser() -> Arguments:
         help="auto: fitted to the boxes; keep: the model's (default: what fits)")  # fmt: skip
     add("--cache", nargs="?", const="ram", type=one_of("none", "ram"), metavar="WHERE",
         help="keep images in memory: none or ram (default: none)")  # fmt: skip
-    add_run_flags(parser, TRAIN_RUNS)
-    return parser
+    add_run_flags(flags, TRAIN_RUNS)
+    return flags

@@ -6,8 +6,8 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from yolor_gp.commands.arguments import Arguments, one_of, whole_number
-from yolor_gp.engine.precision import PRECISIONS
+from yolor_gp.config.precisions import PRECISIONS
+from yolor_gp.flags.arguments import Arguments, one_of, whole_number
 
 
 def given_flags(options: argparse.Namespace) -> dict[str, Any]:

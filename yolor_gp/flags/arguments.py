@@ -9,12 +9,11 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import Any, NoReturn
 
-from yolor_gp.commands.known_flags import known_answer, same_flag
-from yolor_gp.commands.names import as_called, called
-from yolor_gp.config.run_settings import SMALLEST_SIDE
 from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.errors import UserError
-from yolor_gp.ops.image_size import ImageSize
+from yolor_gp.flags.known_flags import known_answer, same_flag
+from yolor_gp.flags.names import as_called, called
+from yolor_gp.ops.image_size import SMALLEST_SIDE, ImageSize
 from yolor_gp.plugins import load_plugins
 
 _ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")

@@ -5,19 +5,19 @@ from pathlib import Path
 import pytest
 
 from yolor_gp.commands.train import main as train_main
-from yolor_gp.commands.train_arguments import parse_train_arguments
+from yolor_gp.commands.train import requested
 from yolor_gp.commands.val import main as val_main
 from yolor_gp.errors import UserError
 
 
 def test_only_what_was_given_is_kept() -> None:
-    parsed = parse_train_arguments(["--img", "320", "--batch-size", "auto", "--cache"])
+    parsed = requested(["--img", "320", "--batch-size", "auto", "--cache"])
     assert parsed.given == {"image_size": (320, 320), "batch_size": 0, "cache": "ram"}
     assert (parsed.overrides, parsed.resume, parsed.project) == ((), None, Path("runs/train"))
 
 
 def test_epochs_and_patience_are_the_recipes() -> None:
-    parsed = parse_train_arguments(
+    parsed = requested(
         [
             "--set",
             "ema.decay=0.9",
@@ -40,7 +40,7 @@ def test_epochs_and_patience_are_the_recipes() -> None:
     [(["--resume"], ""), (["--resume", "runs/train/exp"], "runs/train/exp"), ([], None)],
 )
 def test_resume(arguments: list[str], resume: str | None) -> None:
-    assert parse_train_arguments(arguments).resume == resume
+    assert requested(arguments).resume == resume
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,3 @@
+"""Which formats a data set is written in."""
+
+FORMATS = ("coco", "yolo", "voc", "labelme")

@@ -1,0 +1,1 @@
+"""What every program takes on its command line; loads nothing that takes time."""
