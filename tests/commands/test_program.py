@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from yolor_gp.engine.runs import new_run_folder
 from yolor_gp.errors import UserError
 from yolor_gp.flags.arguments import Arguments, fraction, one_of, whole_number
 from yolor_gp.flags.names import COMMANDS, as_called
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def test_user_errors_are_lines_on_stderr_and_exit_2(capsys: pytest.CaptureFixture[str]) -> None:
@@ -108,6 +112,17 @@ def test_every_command_module_is_dispatched() -> None:
         if "\ndef main(" in file.read_text() and file.stem != "main"
     }
     assert commands <= set(COMMANDS)
+
+
+@pytest.mark.parametrize(("words", "code"), [(["train", "--epohcs", "3"], 2), (["--help"], 0)])
+def test_what_is_said_of_flags_needs_no_torch(words: list[str], code: int) -> None:
+    program = f"""
+import sys
+from yolor_gp.commands.main import main
+assert main({words}) == {code}
+assert not {{"torch", "cv2", "numpy"}} & set(sys.modules)
+"""
+    subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, cwd=ROOT)
 
 
 def test_run_folders_are_never_reused(tmp_path: Path) -> None:
