@@ -148,6 +148,9 @@ def test_a_command_is_named_as_it_was_called(
         assert capsys.readouterr().err == f"{expected} --help\n"
     assert main(["train", "--evolve"]) == 2  # by another name, still known
     assert capsys.readouterr().err.startswith("yolor-gp train: --evolve: ")
+    with pytest.raises(SystemExit, match="2"):
+        main(["classify"])
+    assert "usage: yolor-gp classify {train" in capsys.readouterr().out
     assert main(["classify", "train", "--x"]) == 2
     assert "see yolor-gp classify train --help" in capsys.readouterr().err
 

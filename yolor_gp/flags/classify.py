@@ -11,6 +11,7 @@ from yolor_gp.config.suggest import did_you_mean
 from yolor_gp.engine.requests import CLASSIFY_RUNS
 from yolor_gp.errors import UserError
 from yolor_gp.flags.arguments import Arguments, fraction, one_of, whole_number
+from yolor_gp.flags.names import as_called
 from yolor_gp.flags.run_flags import add_run_flags, batch_size
 
 _USAGE = """\
@@ -98,7 +99,7 @@ class Programs:
         """
         words = list(sys.argv[1:] if arguments is None else arguments)
         if not words or words[0] in ("-h", "--help"):
-            sys.stdout.write(f"{_USAGE}\n")
+            sys.stdout.write(as_called(f"{_USAGE}\n"))
             raise SystemExit(0 if words else 2)
         if words[0] not in PARSERS:
             raise UserError(
