@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from yolor_gp.flags.names import COMMANDS
+
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "yolor_gp"
 
@@ -189,8 +191,12 @@ def test_there_is_no_utils() -> None:
     assert not [short(file) for file in FILES if re.search(r"util|helper|common|misc", file.stem)]
 
 
-@pytest.mark.parametrize("name", ["train", "val", "detect"])
-def test_doors_are_two_lines(name: str) -> None:
-    door = ROOT / f"{name}.py"
-    assert imports_of(door) == {"yolor_gp.commands.program"}
-    assert len(tree(door).body) == 2
+@pytest.mark.parametrize("name", COMMANDS)
+def test_a_door_opens_its_own_command(name: str) -> None:
+    module = name.replace("-", "_")
+    place = ROOT if name in ("train", "val", "detect") else ROOT / "scripts"
+    *documentation, imported, opened = tree(place / f"{module}.py").body
+    assert len(documentation) <= 1
+    assert ast.unparse(imported) == "from yolor_gp.commands.program import start"
+    assert ast.unparse(opened) == f"if __name__ == '__main__':\n    start('{name}')"
+    assert (PACKAGE / "flags" / f"{module}.py").is_file()
