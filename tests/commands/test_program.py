@@ -61,6 +61,15 @@ def test_known_flags_are_parsed() -> None:
     assert (options.weights, options.batch_size, options.iou) == ("w.pt", 4, 0.25)
 
 
+def test_help_tells_defaults_where_there_are_some() -> None:
+    flags = parser()
+    flags.add_argument("--out", help="to write")
+    flags.add_argument("--hidden", action="store_true", help="draw nothing")
+    flags.add_argument("--most", type=whole_number(0), default=0, help="shown")
+    text = " ".join(flags.format_help().split())
+    assert "to write --hidden draw nothing --most MOST shown (default: 0)" in text
+
+
 def test_every_unknown_flag_is_named_before_anything_else() -> None:
     with pytest.raises(UserError) as raised:
         parser().parse(["--wieghts", "w.pt", "--batchsize=4"])

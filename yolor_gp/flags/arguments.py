@@ -22,6 +22,15 @@ _ASSIGNMENT = re.compile(r"unrecognized arguments: (\w+)=(\S+)")
 _FLAG = re.compile(r"--?[A-Za-z]")
 
 
+class _Defaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Tells defaults, of flags that have one."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        if action.default is None or action.default is False or action.default == []:
+            return action.help
+        return super()._get_help_string(action)
+
+
 class Arguments(argparse.ArgumentParser):
     """`argparse.ArgumentParser` without abbreviations; problems are raised as `UserError`.
 
@@ -30,7 +39,7 @@ class Arguments(argparse.ArgumentParser):
     """
 
     def __init__(self, program: str, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.ArgumentDefaultsHelpFormatter)
+        options.setdefault("formatter_class", _Defaults)
         super().__init__(allow_abbrev=False, prog=called(program), **options)
         self.program = program
         self.add_argument(
